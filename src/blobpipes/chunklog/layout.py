@@ -1,0 +1,62 @@
+"""Which names a session uses in the store, and what its descriptor says.
+
+One session is one prefix. The official layout (`1.json`, `2.json`, ...) is at its top; what only
+blobpipes reads is under `_bp/`, where no official reader looks.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from blobpipes.errors import MalformedMessageError
+
+SESSION_KEY: Final = "_bp/session.json"
+CONTEXT_KEY: Final = "_bp/context.json"
+
+_CHUNK_NAME: Final = re.compile(r"([1-9][0-9]*)\.json")
+
+
+def chunk_key(number: int) -> str:
+    """The name of chunk `number` (from 1), relative to its log's prefix."""
+    return f"{number}.json"
+
+
+def chunk_number(key: str) -> int | None:
+    """The number in a chunk's name, or None for a name that is no chunk's (other folders included)."""
+    match = _CHUNK_NAME.fullmatch(key)
+    return int(match[1]) if match else None
+
+
+@dataclass(frozen=True, slots=True)
+class SessionDescriptor:
+    """What a session says of itself to whoever finds it in the store. Holds no secret."""
+
+    name: str
+    created: float  # seconds since 1970, by the orchestration process's clock
+    run_id: str | None = None
+    job_name: str | None = None
+    partition_key: str | None = None
+    owner: str = ""  # which orchestration process wrote it: random, so two attempts differ
+    options: Mapping[str, float | int | bool] = field(default_factory=dict)  # what differs from the defaults
+
+    def encode(self) -> bytes:
+        """The descriptor's object, one JSON text."""
+        return json.dumps({"v": 1, **{name: getattr(self, name) for name in self.__slots__}}).encode()
+
+
+def decode_descriptor(data: bytes) -> SessionDescriptor:
+    """Read a descriptor; keys that a newer version added are ignored.
+
+    Raises:
+        MalformedMessageError: not a descriptor.
+    """
+    try:
+        raw: dict[str, Any] = json.loads(data)
+        known = {name: raw[name] for name in SessionDescriptor.__slots__ if name in raw}
+        return SessionDescriptor(**{**known, "created": float(raw["created"])})
+    except (ValueError, KeyError, TypeError) as error:
+        raise MalformedMessageError(f"{SESSION_KEY} is not a session descriptor: {error!r}") from error
