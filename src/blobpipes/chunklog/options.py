@@ -87,9 +87,15 @@ _KINDS: Final[Mapping[str, str]] = {
     "strict_bytes": "flag",
 }
 
-_DURATION_UNITS: Final = {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0}
-_SIZE_UNITS: Final = {"": 1, "b": 1, "kb": 1000, "mb": 10**6, "kib": KIB, "mib": MIB, "k": KIB, "m": MIB}
-_FLAGS: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_UNITS: Final[Mapping[str, Mapping[str, float]]] = {
+    "duration": {"": 1.0, "ms": 0.001, "s": 1.0, "m": 60.0, "min": 60.0, "h": 3600.0},
+    "size": {"": 1, "b": 1, "kb": 1000, "mb": 10**6, "kib": KIB, "mib": MIB, "k": KIB, "m": MIB},
+    "count": {"": 1},
+}
+_FLAGS: Final = {
+    **dict.fromkeys(("1", "true", "yes", "on"), True),
+    **dict.fromkeys(("0", "false", "no", "off"), False),
+}
 _QUANTITY: Final = re.compile(r"([0-9]+(?:\.[0-9]*)?|\.[0-9]+)\s*([A-Za-z]*)")
 
 
@@ -101,7 +107,7 @@ def parse_options(given: Mapping[str, Any], base: LogOptions | None = None) -> L
     Raises:
         InvalidOptionError: an unknown name (names the closest known one), a bad unit, a value out of range.
     """
-    changes = {name: _parse_value(name, value) for name, value in given.items() if value is not None}
+    changes: dict[str, Any] = {name: _parse_value(name, value) for name, value in given.items() if value is not None}
     return replace(base or LogOptions(), **changes)
 
 
@@ -126,7 +132,7 @@ def _parse_value(name: str, value: Any) -> float | int | bool:
 
 def _parse_quantity(name: str, text: str, kind: str) -> float | int:
     match = _QUANTITY.fullmatch(text)
-    units = {"duration": _DURATION_UNITS, "size": _SIZE_UNITS, "count": {"": 1}}[kind]
+    units = _UNITS[kind]
     unit = match[2].lower() if match else ""
     if match is None or unit not in units:
         examples = {"duration": "10s, 500ms or 2m", "size": "1MiB or 500KB", "count": "10000"}[kind]
