@@ -181,5 +181,5 @@ def backoff(attempt: int, *, refused: bool, chance: float) -> float:
     up to 10 s. A refusal passes only when somebody renews credentials, so it is tried more slowly.
     """
     if refused:
-        return min(30.0, 1.0 * 2 ** min(attempt, 6)) * (1 + chance)
-    return float(min(10.0, 0.2 * 2 ** min(attempt - 1, 10)) * chance)
+        return min(30.0, float(1 << min(attempt, 6))) * (1 + chance)
+    return min(10.0, 0.2 * float(1 << min(attempt - 1, 10))) * chance

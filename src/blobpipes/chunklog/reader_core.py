@@ -15,6 +15,7 @@ from typing import Final
 
 from blobpipes.chunklog.header import (
     AnyChunk,
+    ChunkHeader,
     CorruptChunk,
     Flag,
     LegacyChunk,
@@ -46,6 +47,7 @@ SILENT_HEARTBEATS: Final = 5  # missed heartbeats after which a writer is suspec
 LISTED_HEARTBEATS: Final = 3  # missed heartbeats after which one LIST looks for a hole
 LOOK_AGAIN: Final = 1.0  # seconds between two looks at a damaged or missing chunk
 AFTER_GONE: Final = 5.0  # seconds that such a chunk is waited for once the process is gone
+REFUSED_AFTER_GONE: Final = 60.0  # seconds of refusals that end a session whose process is gone
 STORE_REMINDER: Final = 60.0  # seconds between two reports of a store that keeps failing
 
 
@@ -88,13 +90,13 @@ class ReaderCore:
         self._known_higher: int | None = None  # a chunk above `_next` that exists
         self._waiting_since: float | None = None  # for a damaged or missing chunk
         self._told_silent = self._listed_silent = False
-        self._gone = False
+        self._gone = self._stale_wave = False
         self._job_failed = False
         self._restarts_left = settings.restarts
         self._incomplete = False  # something is lost that cannot be counted
         self._may_seal = settings.may_seal
         self._store_since: float | None = None
-        self._store_told = 0.0
+        self._store_told = float("-inf")
         self._store_tries = 0
         self._sizes: dict[int, int] = {}  # of official chunks read: a changed size betrays an overwrite
 
@@ -141,6 +143,7 @@ class ReaderCore:
 
     def process_gone(self, now: float) -> None:
         """The platform says that the process has ended, and no other will come: read to the end."""
+        self._stale_wave = bool(self._wave)
         self._gone = True
         if self.state in (State.WAIT_FIRST, State.TAIL, State.HOLD):
             self.state = State.DRAIN
@@ -167,7 +170,10 @@ class ReaderCore:
             self._due = now
             return []
         overwritten = self._find_overwritten(chunks, now)
-        return overwritten or (self._after_absent(now) if self._gone else [])
+        if overwritten or not self._gone:
+            self._due = now if overwritten else now + self._settings.options.interval
+            return overwritten
+        return self._wait_for_hole(now) if self._known_higher is not None else self._end_unsealed(now)
 
     def on_sealed(self, stored: bool, now: float) -> list[ReaderAction]:
         """The answer to a SEAL: it stands, or a late chunk was faster and is read first."""
@@ -175,7 +181,7 @@ class ReaderCore:
         self._store_since, self._store_tries = None, 0
         if stored:
             return self._finish(self._verdict(), self._end_text())
-        self.state = State.DRAIN
+        self.state = State.DRAIN if self._gone else State.TAIL
         self._due = now
         return []
 
@@ -242,15 +248,22 @@ class ReaderCore:
         if header.has(Flag.TOMB):
             return self._finish("truncated", "The session was cleaned up before this reader came.")
         if header.seals:
-            if header.has(Flag.END):
-                self._job_failed = False
-            return self._finish(self._verdict(header.has(Flag.END)), self._end_text(header.has(Flag.END)))
+            closed = header.has(Flag.END)
+            self._job_failed = self._job_failed and not closed
+            self._count_missing(header)
+            return self._finish(self._verdict(closed), self._end_text(closed))
+        if header.has(Flag.OPEN):
+            self._job_failed = False
+        self.state = State.DRAIN if self._gone else State.TAIL
         if header.has(Flag.FAIL):
             self._job_failed = True
             self._after_failure(now)
-        elif self.state in (State.WAIT_FIRST, State.HOLD, State.SEAL):
-            self.state = State.DRAIN if self._gone else State.TAIL
         return []
+
+    def _count_missing(self, seal: ChunkHeader) -> None:
+        """The seal says how far every stream goes: what was not delivered is missing."""
+        for stream, last in seal.high_water.items():
+            self.missing += max(0, last - self._marks.last.get(stream, 0))
 
     def _after_failure(self, now: float) -> None:
         """The process closed with an exception: wait for its successor, or see to it that none comes."""
@@ -262,7 +275,6 @@ class ReaderCore:
             self.state = State.SEAL if self._may_seal else State.DRAIN
 
     def _restarted(self) -> list[ReaderAction]:
-        self._job_failed = False
         epoch = self._last.header.epoch if isinstance(self._last, NegotiatedChunk) else 0
         return [_problem("restarted", f"another process (epoch {epoch}) continues the log", self._next)]
 
@@ -273,7 +285,7 @@ class ReaderCore:
     def _pass_over(self, chunk: CorruptChunk) -> list[ReaderAction]:
         if chunk.header is None:
             self._incomplete = True  # with a header, the next chunk's numbers tell what is lost
-        elif chunk.header.stream in self._marks.last or chunk.header.first == 1:
+        elif chunk.header.first == self._marks.last.get(chunk.header.stream, 0) + 1:
             self.missing += chunk.header.count
             self._marks.last[chunk.header.stream] = chunk.header.last
         return [_problem("corrupt", f"chunk {self._next} is damaged: {chunk.reason}", self._next)]
@@ -313,7 +325,7 @@ class ReaderCore:
         held = self._closed.release()
         self.messages += len(held)
         actions: list[ReaderAction] = [Deliver(held)] if held else []
-        if self._gone or self.state is State.SEAL:
+        if self._gone or (self._job_failed and self.state is not State.HOLD):
             return actions + self._prove_end(now)
         self._due = self._pacing.after_absent(now)
         return actions + self._check_silence(now)
@@ -344,15 +356,20 @@ class ReaderCore:
         if self._may_seal and not official:
             self.state, self._due = State.SEAL, now
             return []
+        if self._stale_wave:  # this answer may be older than the end
+            self._stale_wave, self._due = False, now
+            return []
         self._absent_at_end += 1
-        enough = 1 if official and self._closed.closing else 2
-        if self._listed_at_end and self._absent_at_end >= enough:
-            return self._finish(self._verdict(self._closed.closing == "clean"), self._end_text(bool(self._closed.closing)))
-        self._list_wanted = not self._listed_at_end
-        self._due = now if self._absent_at_end < enough and self._list_wanted else now + self._settings.end_grace
-        if self._list_wanted:
-            self._due = now
-        return []
+        self._list_wanted, self._due = not self._listed_at_end, now
+        return [] if self._list_wanted else self._end_unsealed(now)
+
+    def _end_unsealed(self, now: float) -> list[ReaderAction]:
+        """Without a seal: a listing shows nothing more, and a second look finds nothing either."""
+        closing = self._closed.closing
+        if closing is None and self._absent_at_end < 2:
+            self._due = now + self._settings.end_grace
+            return []
+        return self._finish(self._verdict(closing == "clean"), self._end_text(closing is not None))
 
     def _check_silence(self, now: float) -> list[ReaderAction]:
         pause = heartbeat_pause(self._settings.options)
@@ -371,10 +388,11 @@ class ReaderCore:
 
     def _store_failed(self, now: float, *, refused: bool, chance: float, text: str) -> list[ReaderAction]:
         if self._store_since is None:
-            self._store_since, self._store_told = now, float("-inf")
+            self._store_since = now
         self._store_tries += 1
         self._due = now + backoff(self._store_tries, refused=refused, chance=chance)
-        if now - self._store_since >= self._settings.store_patience:
+        patience = self._settings.store_patience
+        if now - self._store_since >= (min(patience, REFUSED_AFTER_GONE) if refused and self._gone else patience):
             return self._finish("refused" if refused else "unreachable", text)
         if now - self._store_told < STORE_REMINDER:
             return []

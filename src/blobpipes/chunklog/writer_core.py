@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from enum import Enum
 from typing import Final
 
+from blobpipes.chunklog.closing import is_clean_close
 from blobpipes.chunklog.header import (
     AnyChunk,
     ChunkHeader,
@@ -28,7 +29,6 @@ from blobpipes.chunklog.options import MIB, LogOptions
 from blobpipes.chunklog.pacing import WriterPacing, backoff
 from blobpipes.chunklog.writer_buffer import Batch, WriterBuffer
 from blobpipes.errors import MessageTooLargeError
-from blobpipes.chunklog.closing import is_clean_close
 
 MAX_CHUNK: Final = 4 * MIB
 READ_TRIES: Final = 3  # refused reads in a row before the writer believes that it may not read
