@@ -47,9 +47,13 @@ class MissingBackendError(BlobpipesError, ImportError):
 
 
 class StoreError(BlobpipesError):
-    """The store did not do what was asked."""
+    """The store did not do what was asked. `reason` is the backend's own word for it, for counting and showing."""
 
     remedy = "See the cause above."
+
+    def __init__(self, message: str, *, reason: str = "", remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason  # one word, such as SlowDown, conflict, timeout, AccessDenied; "" if unknown
 
 
 class StoreUnavailableError(StoreError):
@@ -92,12 +96,6 @@ class UnserializableError(DagsterPipesError, TypeError):
     """A value cannot become JSON. Raised in the caller's frame; no message was written."""
 
     remedy = "Convert the value to a JSON type before reporting it."
-
-
-class MessageTooLargeError(DagsterPipesError, ValueError):
-    """One message is larger than any store takes in one request. It was not accepted."""
-
-    remedy = "Write the data to the store as an object of its own and report its URL."
 
 
 class DagsterPipesWarning(Warning):

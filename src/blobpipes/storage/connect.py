@@ -1,0 +1,106 @@
+"""From a URL to a file system of one's own, or to an error that says what to install or correct.
+
+The `fsspec` module is an argument here, because fsspec_store.py alone imports it.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Mapping
+from typing import Any
+
+from blobpipes.errors import BlobpipesError, InvalidOptionError, InvalidUrlError, MissingBackendError, StoreDeniedError
+from blobpipes.storage import backends
+from blobpipes.storage.backends import Backend
+from blobpipes.storage.failures import Kind, as_store_error, classify
+from blobpipes.storage.scrub import Scrubber
+from blobpipes.storage.url import fsspec_text, scheme_of, without_secrets
+
+
+def connect(fsspec: Any, base: str, options: Mapping[str, Any], scrub: Scrubber) -> tuple[Any, str, Backend | None]:
+    """A fresh file-system instance, the root's path on it, and what we know of its backend.
+
+    Raises:
+        InvalidUrlError, MissingBackendError: no such scheme, or its package is missing or too old.
+        InvalidOptionError, StoreDeniedError: the file system cannot be made from these storage options.
+    """
+    elements = [scheme_of(element) for element in base.split("::") if "://" in element]
+    for scheme in elements:
+        _require_class(fsspec, scheme, options)
+    try:
+        fs, root = fsspec.core.url_to_fs(fsspec_text(base), **_options(base, elements, options))
+    except Exception as error:  # noqa: BLE001 - classified below
+        raise _not_connected(base, error, scrub) from (error if scrub.is_clean(error) else None)
+    return fs, root, _known(base, fs)
+
+
+def _require_class(fsspec: Any, scheme: str, options: Mapping[str, Any]) -> None:
+    """The scheme is one that fsspec knows, and its package is there."""
+    backend = backends.backend_of(scheme)
+    if backend is not None:
+        backends.prepare_environment(backend, options)
+    if scheme not in (known := fsspec.available_protocols()):
+        raise _unknown_scheme(scheme, known)
+    try:
+        cls = fsspec.get_filesystem_class(scheme)
+    except ImportError as error:
+        raise _missing(scheme, backend, error) from error
+    if backend is not None and _serves(backend, cls):
+        backends.require_version(backend, backends.version_of(backend))
+
+
+def _options(base: str, elements: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The caller's options with ours added, for each element of a chain that we know."""
+    backend = backends.backend_of(elements[-1]) if elements else None
+    ours: dict[str, Any] = {"skip_instance_cache": True}
+    if "::" not in base:
+        return ours | (backends.own_options(backend, options) if backend else dict(options))
+    chained = dict(options)
+    if backend is not None:
+        chained[elements[-1]] = ours | backends.own_options(backend, chained.get(elements[-1]) or {})
+    return chained | ours
+
+
+def _known(base: str, fs: Any) -> Backend | None:
+    """The backend whose promises hold. Another package may have taken over the scheme; then none do."""
+    backend = backends.backend_of(scheme_of(base)) if "::" not in base else None
+    if backend is None or not _serves(backend, type(fs)):
+        return None
+    backends.stop_retries(backend, fs)
+    return backend
+
+
+def _serves(backend: Backend, cls: type) -> bool:
+    return cls.__module__.partition(".")[0] == backend.package
+
+
+def _unknown_scheme(scheme: str, known: list[str]) -> InvalidUrlError:
+    close = difflib.get_close_matches(scheme, known, n=3, cutoff=0.5)
+    hint = f"Did you mean {' or '.join(name + '://' for name in close)}?" if close else InvalidUrlError.remedy
+    return InvalidUrlError(f"no file system serves {scheme}:// URLs", remedy=hint)
+
+
+def _missing(scheme: str, backend: Backend | None, error: ImportError) -> MissingBackendError:
+    if backend is None:
+        return MissingBackendError(f"{scheme}:// needs a package that is not installed", remedy=f"{error}.")
+    return MissingBackendError(
+        f"{scheme}:// needs the package {backend.package}, which cannot be imported",
+        remedy=f'Run: pip install "blobpipes[{backend.extra}]"',
+    )
+
+
+def _not_connected(base: str, error: Exception, scrub: Scrubber) -> BlobpipesError:
+    url, text = without_secrets(base), scrub.clean(str(error))
+    if backends.backend_of(scheme_of(base)) is backends.AZURE and isinstance(error, ValueError):
+        return StoreDeniedError(
+            f"cannot open {url}: {text}",
+            reason="no credentials",
+            remedy="Set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY, "
+            "or pass them as storage_options.",
+        )
+    failure = classify(error)
+    if failure.kind is Kind.UNAVAILABLE and isinstance(error, (TypeError, ValueError, KeyError)):
+        return InvalidOptionError(
+            f"cannot open {url} with these storage_options: {text}", remedy="Correct storage_options."
+        )
+    return as_store_error(failure, f"cannot open {url}: {failure.reason} ({text})")
