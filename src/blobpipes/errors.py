@@ -98,6 +98,12 @@ class UnserializableError(DagsterPipesError, TypeError):
     remedy = "Convert the value to a JSON type before reporting it."
 
 
+class MessageTooLargeError(DagsterPipesError, ValueError):
+    """One message is larger than any store takes in one request. It was not accepted."""
+
+    remedy = "Write the data to the store as an object of its own and report its URL."
+
+
 class DagsterPipesWarning(Warning):
     """Something works, but not as the caller may think. Warned once per process and cause."""
 

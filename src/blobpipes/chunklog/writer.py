@@ -1,0 +1,230 @@
+"""The shell around the writer core: owns the lock, the thread and the waiting, and decides nothing.
+
+Messages are taken in the caller's thread and put by one uploader thread. A background failure reaches the
+caller: the next `write` or `close` raises it. `close` returns when everything is stored, or raises.
+"""
+
+from __future__ import annotations
+
+import random
+import secrets
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+from blobpipes.chunklog.layout import chunk_key, chunk_number
+from blobpipes.chunklog.options import LogOptions
+from blobpipes.chunklog.writer_core import Request, State, Verb, WriterCore
+from blobpipes.clock import SYSTEM_CLOCK, Clock
+from blobpipes.errors import (
+    BlobpipesError,
+    FencedError,
+    LogSealedError,
+    StoreDeniedError,
+    StoreError,
+    StorePlaceMissingError,
+    UndeliveredError,
+    WriterError,
+)
+from blobpipes.storage.store import Store
+
+WARN_EVERY: Final = 300.0  # seconds between two warnings of the same trouble
+WARN_AFTER: Final = 3  # failures in a row before the first warning
+REFUSED_CLOSE: Final = 60.0  # seconds that `close` tries against a store that refuses us
+
+
+@dataclass(frozen=True, slots=True)
+class WriterStats:
+    """Where a writer stands."""
+
+    accepted: int  # messages
+    stored: int  # messages that the store has confirmed
+    chunks: int
+    stream: str
+
+
+class ChunkWriter:
+    """Writes one process' messages to a log. All methods may be called from any thread."""
+
+    def __init__(
+        self,
+        store: Store,
+        *,
+        options: LogOptions | None = None,
+        negotiated: bool,
+        clock: Clock = SYSTEM_CLOCK,
+        chance: Callable[[], float] = random.random,
+        on_warning: Callable[[str], None] | None = None,
+        stream: str | None = None,
+    ) -> None:
+        self._store = store
+        self._options = options or LogOptions()
+        self._clock = clock
+        self._chance = chance
+        self._on_warning = on_warning or (lambda text: None)
+        self.stream = stream or secrets.token_hex(8)
+        self._changed = threading.Condition()
+        self._core = WriterCore(
+            stream=self.stream, options=self._options, negotiated=negotiated, now=clock.monotonic()
+        )  # fmt: skip
+        self._thread = threading.Thread(target=self._run, name="blobpipes-writer", daemon=True)
+        self._failure: BaseException | None = None
+        self._last_error: StoreError | None = None
+        self._warned_at = float("-inf")
+        self._closing = False
+
+    def open(self, line: bytes) -> None:
+        """Take the `opened` message and start to put chunks. Does not wait for the store."""
+        with self._changed:
+            self._core.accept(line, self._clock.monotonic())
+            self._thread.start()
+
+    def write(self, line: bytes, *, urgent: bool = False) -> None:
+        """Take one message: JSON in UTF-8, without newline.
+
+        Returns at once; waits only while more than `max_buffer` bytes wait for an unreachable store.
+
+        Raises:
+            FencedError: another process or the reader has ended this log for us.
+            LogSealedError: the log had ended before this process began.
+            MessageTooLargeError: this message alone; nothing was taken.
+        """
+        with self._changed:
+            self._changed.wait_for(lambda: self._core.buffered < self._options.max_buffer or self._is_over())
+            self._raise_failure()
+            self._core.accept(line, self._clock.monotonic(), urgent=urgent)
+            self._changed.notify_all()
+
+    def flush(self, timeout: float | None = None) -> bool:
+        """Put what was accepted so far at once. True when the store has it, False after `timeout` seconds."""
+        with self._changed:
+            wanted = self._core.accepted
+            self._core.flush(self._clock.monotonic())
+            self._changed.notify_all()
+            self._changed.wait_for(lambda: self._core.stored >= wanted or self._is_over(), timeout)
+            self._raise_failure()
+            return self._core.stored >= wanted
+
+    def close(self, line: bytes, *, failed: bool = False) -> None:
+        """Take the `closed` message, put everything, and return when the store has confirmed it.
+
+        Returning normally means that every accepted message has been or will be delivered.
+
+        Raises:
+            UndeliveredError: the store could not be reached within `close_timeout`; says how many are lost.
+            FencedError, LogSealedError: as `write`.
+        """
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            if not self._is_over():
+                self._core.close(line, self._clock.monotonic(), failed=failed)
+                self._changed.notify_all()
+                self._wait_for_end()
+            self._raise_failure()
+
+    @property
+    def stats(self) -> WriterStats:
+        with self._changed:
+            return WriterStats(self._core.accepted, self._core.stored, self._core.chunks, self.stream)
+
+    # --- the uploader's thread ---------------------------------------------------------------------
+
+    def _run(self) -> None:
+        try:
+            while (request := self._next_request()) is not None:
+                answer = self._ask(request)
+                with self._changed:
+                    if not self._core.is_over:
+                        answer(self._clock.monotonic())
+                    self._changed.notify_all()
+        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+            with self._changed:
+                self._failure = error
+                self._changed.notify_all()
+
+    def _next_request(self) -> Request | None:
+        """Wait until there is something to ask the store. None when all is done."""
+        with self._changed:
+            while not self._core.is_over:
+                now = self._clock.monotonic()
+                request = self._core.poll(now)
+                if request is not None:
+                    return request
+                due = self._core.due(now)
+                self._changed.wait(None if due is None else max(0.0, due - now))
+            return None
+
+    def _ask(self, request: Request) -> Callable[[float], None]:
+        """Do one request, without the lock; how to tell the core."""
+        try:
+            match request.verb:
+                case Verb.PUT:
+                    stored = self._store.put_if_absent(chunk_key(request.number), request.data)
+                    return self._core.on_stored if stored else self._core.on_exists
+                case Verb.READ:
+                    data = self._store.get(chunk_key(request.number))
+                    return lambda now: self._core.on_read(data, now)
+                case Verb.LIST:
+                    numbers = (chunk_number(info.key) for info in self._store.list(""))
+                    highest = max((number for number in numbers if number is not None), default=0)
+                    return lambda now: self._core.on_listed(highest, now)
+        except StoreError as error:
+            return self._failed(error)
+
+    def _failed(self, error: StoreError) -> Callable[[float], None]:
+        refused = isinstance(error, (StoreDeniedError, StorePlaceMissingError))
+
+        def tell(now: float) -> None:
+            self._last_error = error
+            self._core.on_failed(now, refused=refused, chance=self._chance())
+            self._warn(error, now, refused=refused)
+
+        return tell
+
+    def _warn(self, error: StoreError, now: float, *, refused: bool) -> None:
+        if now - self._warned_at < WARN_EVERY or (self._core.failures < WARN_AFTER and not refused):
+            return
+        self._warned_at = now
+        self._on_warning(
+            f"messages wait ({self._core.undelivered}): {error.message}; trying again. {error.remedy}"
+        )  # fmt: skip
+
+    # --- waiting and raising, with the lock held ---------------------------------------------------
+
+    def _is_over(self) -> bool:
+        return self._core.is_over or self._failure is not None
+
+    def _wait_for_end(self) -> None:
+        """Until all is stored, or the timeout, or the store refuses for too long."""
+        begun = self._clock.monotonic()
+        deadline = begun + self._options.close_timeout
+        while not self._is_over():
+            now = self._clock.monotonic()
+            limit = min(deadline, begun + REFUSED_CLOSE) if self._is_refused() else deadline
+            if now >= limit:
+                self._core.abandon(f"the store did not take it within {now - begun:.0f} s")
+                self._changed.notify_all()
+                return
+            self._changed.wait(limit - now)
+
+    def _is_refused(self) -> bool:
+        return self._core.failures > 0 and isinstance(self._last_error, (StoreDeniedError, StorePlaceMissingError))
+
+    def _raise_failure(self) -> None:
+        if self._failure is not None:
+            raise self._failure
+        if self._core.is_over and self._core.state is not State.CLOSED:
+            raise self._ending_error() from self._last_error
+
+    def _ending_error(self) -> WriterError:
+        core, where = self._core, self._store.url
+        lost = f"{core.undelivered} messages were not delivered"
+        if core.state is State.SEALED:
+            return LogSealedError(f"cannot write to {where}: {core.obstacle}; {lost}")
+        if core.state is State.FENCED:
+            return FencedError(f"lost the log at {where}: {core.obstacle}; {lost}")
+        remedy = self._last_error.remedy if isinstance(self._last_error, BlobpipesError) else None
+        return UndeliveredError(f"{lost} to {where}: {core.obstacle}", count=core.undelivered, remedy=remedy)
