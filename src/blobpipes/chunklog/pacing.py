@@ -7,6 +7,7 @@ looks, phased so that a look falls just after the writer's next chunk instead of
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Final
 
@@ -19,6 +20,8 @@ OFFICIAL_GAP: Final = 12.5  # an official reader needs 11 to 12 s per chunk
 OFFICIAL_BURST: Final = 3  # and reads about 11 chunks after the end, so a few early ones are safe
 
 FIRST_LOOK: Final = 0.25  # the pause before the second look for chunk 1; grows by half to the interval
+SECOND_LOOK: Final = 0.5  # seconds after a missed prediction
+PHASE_SLACK: Final = 0.05  # of an interval: what is hardly longer than one interval needs no look in between
 SILENT_LOOKS: Final = 6  # looks without a message after which `idle` may replace the interval
 
 
@@ -109,9 +112,10 @@ class ReaderPacing:
     _seen_any: bool = False
     _stream: str | None = None
     _offset: float = float("inf")  # smallest seen difference between our clock and the writer's
+    _caught_up: bool = False  # an absent answer has followed a chunk of this stream: the offset can be trusted
     _margin: float = 0.3  # seconds added to a prediction: covers what one put may take longer than another
     _predicted: float | None = None
-    _missed_at: float | None = None
+    _missed_at: float | None = None  # when a predicted chunk was not there
     _silent: int = 0
 
     def after_chunk(self, now: float, stream: str, elapsed: float, next_within: float, *, empty: bool) -> float:
@@ -119,15 +123,14 @@ class ReaderPacing:
         self._seen_any = True
         self._silent = self._silent + 1 if empty else 0
         if stream != self._stream:
-            self._stream, self._offset = stream, float("inf")
-        self._offset = min(self._offset, now - elapsed)
+            self._stream, self._offset, self._caught_up = stream, float("inf"), False
         self._learn(now, elapsed)
         promised = self._offset + elapsed + next_within + self._margin
         if promised <= now:
             self._predicted = None
             return now
         self._predicted = self._latest_within_interval(now, promised, next_within)
-        return self._phased(now, self._predicted)
+        return self._phased(now, self._predicted) if self._caught_up else now
 
     def after_unpaced_chunk(self, now: float) -> float:
         """When to look after a chunk that announces nothing: at once, to read up to the end."""
@@ -140,9 +143,12 @@ class ReaderPacing:
         if not self._seen_any:
             pause, self._first_pause = self._first_pause, min(self._first_pause * 1.5, self.interval)
             return now + min(pause, self.interval)
+        self._caught_up = True
         if self._predicted is not None and now < self._predicted:
             return self._phased(now, self._predicted)
-        self._missed_at, self._predicted = now, None
+        if self._predicted is not None:  # a put that takes a little longer than usual: one more look
+            self._missed_at, self._predicted = now, None
+            return now + min(SECOND_LOOK, self.interval)
         self._silent += 1
         pause = max(self.idle, self.interval) if self._silent > SILENT_LOOKS else self.interval
         return now + pause
@@ -155,17 +161,19 @@ class ReaderPacing:
 
     def _phased(self, now: float, target: float) -> float:
         """The first of the looks, one interval apart, of which one falls on `target`."""
-        if target - now <= self.interval:
-            return target
-        whole = int((target - now) / self.interval)
-        first = target - whole * self.interval
-        return first if first > now + 1e-6 else first + self.interval
+        whole = max(0, math.ceil((target - now) / self.interval - PHASE_SLACK) - 1)
+        return min(target - whole * self.interval, now + self.interval)
 
     def _learn(self, now: float, elapsed: float) -> None:
-        """Look a little later if the last look came just before the chunk, else a little sooner."""
-        frozen_at = self._offset + elapsed
-        just_missed = self._missed_at is not None and 0 <= frozen_at - self._missed_at + self._margin < 2 * self._margin
-        self._margin = min(0.5, self._margin * 1.5) if just_missed else max(0.1, self._margin * 0.9)
+        """Compare the clocks by this chunk; look a little later after a miss, else a little sooner."""
+        self._offset = min(self._offset, now - elapsed)
+        if self._missed_at is None:
+            self._margin = max(0.1, self._margin * 0.9)
+            return
+        if now - self._missed_at < 2 * SECOND_LOOK:
+            self._margin = min(0.5, self._margin * 1.5)
+            # It was not there at the miss, so the clocks differ by more than this: undoes their drift.
+            self._offset = max(self._offset, self._missed_at - elapsed)
         self._missed_at = None
 
 
