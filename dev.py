@@ -138,7 +138,7 @@ def explain_pip(output: str) -> str:
         if offline
         else "read what pip says; after a change of your system's Python, remove .venv and try again"
     )
-    return f"pip could not install: {' '.join(errors[:1])}\n  remedy: {remedy}"
+    return f"pip could not install: {' '.join(errors[:1]).removeprefix('ERROR: ')}\n  remedy: {remedy}"
 
 
 # --- pip itself, where Python comes without it --------------------------------------------------------
@@ -271,9 +271,12 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         prog="dev.py", epilog=f"commands:\n{listing}", formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("command", choices=COMMANDS, metavar="command", help="one of those below")
+    parser.add_argument("command", choices=COMMANDS, nargs="?", metavar="command", help="one of those below")
     parser.add_argument("arguments", nargs=argparse.REMAINDER, help="passed on to blobpipes or pytest")
     options = parser.parse_args()
+    if options.command is None:
+        parser.print_help()
+        return 2
     os.chdir(ROOT)
     try:
         return COMMANDS[options.command](options.arguments)
