@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Final
 
 from blobpipes.errors import BlobpipesError, InvalidOptionError, InvalidUrlError, MissingBackendError, StoreDeniedError
 from blobpipes.storage import backends
@@ -15,6 +15,8 @@ from blobpipes.storage.backends import Backend
 from blobpipes.storage.failures import Kind, as_store_error, classify
 from blobpipes.storage.scrub import Scrubber
 from blobpipes.storage.url import fsspec_text, scheme_of, without_secrets
+
+_CACHES: Final = ("simplecache", "filecache", "blockcache", "cached")
 
 
 def connect(fsspec: Any, base: str, options: Mapping[str, Any], scrub: Scrubber) -> tuple[Any, str, Backend | None]:
@@ -25,6 +27,7 @@ def connect(fsspec: Any, base: str, options: Mapping[str, Any], scrub: Scrubber)
         InvalidOptionError, StoreDeniedError: the file system cannot be made from these storage options.
     """
     elements = [scheme_of(element) for element in base.split("::") if "://" in element]
+    _refuse_caches(base)
     for scheme in elements:
         _require_class(fsspec, scheme, options)
     try:
@@ -47,6 +50,16 @@ def _require_class(fsspec: Any, scheme: str, options: Mapping[str, Any]) -> None
         raise _missing(scheme, backend, error) from error
     if backend is not None and _serves(backend, cls):
         backends.require_version(backend, backends.version_of(backend))
+
+
+def _refuse_caches(base: str) -> None:
+    for element in base.split("::")[:-1]:
+        scheme = element.partition("://")[0]
+        if scheme in _CACHES:
+            raise InvalidUrlError(
+                f"{scheme}:: would hide new objects behind old ones",
+                remedy=f"Use the URL without {scheme}::.",
+            )
 
 
 def _options(base: str, elements: list[str], options: Mapping[str, Any]) -> dict[str, Any]:

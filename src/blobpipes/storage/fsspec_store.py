@@ -58,7 +58,7 @@ class FsspecStore:
         self._on_request = on_request
         self._fs, root, self._backend = connect(fsspec, base, storage_options or {}, self._scrub)
         self._root = root.rstrip("/")
-        self._is_async = self._fs.async_impl and not self._fs.asynchronous
+        self._is_async = _is_async(self._fs)
         self._in_memory = scheme_of(base) == "memory"
         self._lock = _MEMORY_LOCK if self._in_memory else threading.RLock()
         self._place_seen = self._backend is not backends.GCS  # gcsfs does not say which of the two is missing
@@ -103,12 +103,12 @@ class FsspecStore:
     def get(self, key: str) -> bytes | None:
         if self._is_async:
             return self._wait(self.start_get(key), "get", key)
-        return self._get_directly(key)
+        return self._get_directly(key, self._path(key))
 
     def start_get(self, key: str) -> Future[bytes | None]:
         path = self._path(key)
         if not self._is_async:
-            return run_in_background(lambda: self._get_directly(key))
+            return run_in_background(lambda: self._get_directly(key, path))
         return asyncio.run_coroutine_threadsafe(self._get_on_loop(key, path), self._fs.loop)
 
     def list(self, prefix: str = "") -> Sequence[ObjectInfo]:
@@ -121,8 +121,9 @@ class FsspecStore:
         return sorted(found, key=lambda info: info.key)
 
     def delete(self, key: str) -> None:
+        path = self._path(key)
         try:
-            self._call("rm_file", self._path(key))
+            self._call("rm_file", path)
         except Exception as error:  # noqa: BLE001
             failure = classify(error)
             if failure.kind is not Kind.ABSENT:
@@ -151,9 +152,9 @@ class FsspecStore:
             self._call("makedirs", path.rpartition("/")[0], exist_ok=True)
             self._call("pipe_file", path, data)
 
-    def _get_directly(self, key: str) -> bytes | None:
+    def _get_directly(self, key: str, path: str) -> bytes | None:
         try:
-            return bytes(self._call("cat_file", self._path(key)))
+            return bytes(self._call("cat_file", path))
         except Exception as error:  # noqa: BLE001
             failure = classify(error)
             if failure.kind is Kind.ABSENT:
@@ -248,6 +249,13 @@ class FsspecStore:
 def _no_answer(failure: Failure) -> Failure:
     """For verbs that make objects or list them, "not found" can only mean the bucket."""
     return Failure(Kind.PLACE_MISSING, failure.reason) if failure.kind is Kind.ABSENT else failure
+
+
+def _is_async(fs: Any) -> bool:
+    """Whether coroutines can be used; a layer such as `dir::` claims so even over a file system that has none."""
+    while fs.async_impl and hasattr(fs, "fs"):
+        fs = fs.fs
+    return bool(fs.async_impl) and not fs.asynchronous
 
 
 async def _limited(work: Awaitable[T], timeout: float) -> T:
