@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import pytest
 
 from blobpipes.chunklog.options import LogOptions
@@ -18,7 +20,7 @@ def test_before_the_first_chunk_looks_grow_apart_to_the_interval() -> None:
     reading = reading_of(world, 10.0)
     reading.run_to(3600.0)
     times = [at for at, _, _ in reading.gets]
-    pauses = [b - a for a, b in zip(times, times[1:], strict=False)]
+    pauses = [b - a for a, b in itertools.pairwise(times)]
     assert pauses[0] == 0.25
     assert max(pauses) == 10.0
     assert len(times) <= 3600 / 10 + 12
@@ -47,7 +49,7 @@ def test_looks_fall_just_after_the_writers_chunks(writer_interval: float, reader
     hits = [at for at, _, there in reading.gets if there and at > 100]
     lags = [(at - 5.0) % writer_interval for at in hits]
     assert sum(lag <= 0.6 for lag in lags) >= 0.9 * len(lags)
-    assert max(b - a for a, b in zip(times, times[1:], strict=False)) <= reader_interval + 1e-6
+    assert max(b - a for a, b in itertools.pairwise(times)) <= reader_interval + 1e-6
     looks = len([at for at in times if at > 100])
     assert looks <= 500 / min(reader_interval, writer_interval * max(1, int(reader_interval / writer_interval))) * 1.25
 
@@ -57,7 +59,7 @@ def test_an_idle_pause_is_only_used_after_a_long_silence() -> None:
     writer, reading = world.writer(interval=5.0, heartbeat=0), reading_of(world, 5.0, idle=60.0, heartbeat=0)
     run_both(world, writer, reading, 1000.0)
     times = [at for at, _, _ in reading.gets]
-    pauses = [b - a for a, b in zip(times, times[1:], strict=False)]
+    pauses = [b - a for a, b in itertools.pairwise(times)]
     assert max(pauses[:6]) <= 5.0
     assert pauses[-1] == 60.0
 

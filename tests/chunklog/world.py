@@ -69,7 +69,7 @@ class World:
 
     def _answer_writer(self, core: WriterCore, request: Request, fault: Fault) -> None:
         if fault in ("request lost", "refused"):
-            core.on_failed(self.now, refused=fault == "refused", chance=0.5)
+            core.on_failed(self.now, refused=fault == "refused" and request.verb is Verb.PUT, chance=0.5)
         elif fault == "exists" and request.verb is Verb.PUT:
             core.on_exists(self.now)
         elif request.verb is Verb.PUT:

@@ -77,7 +77,8 @@ class WriterPacing:
             self._tokens_at = now
 
     def _regular_due(self, now: float, waiting: Waiting) -> float:
-        if waiting.size >= self.options.max_chunk or waiting.messages >= self.options.max_messages:
+        full = min(self.options.max_chunk, self.options.max_buffer // 2)  # a full buffer makes callers wait
+        if waiting.size >= full or waiting.messages >= self.options.max_messages:
             return waiting.since
         coalesced = waiting.since + COALESCE
         if self._last_regular is None:

@@ -100,6 +100,7 @@ class WriterCore:
         self._asked = False
         self._failures = 0
         self._not_before = now
+        self._refused_reads = 0
         self._ambiguous = False  # a put of the frozen chunk failed: it may stand in the store all the same
         self._closing = False
         self._closing_flag = Flag.END
@@ -196,7 +197,7 @@ class WriterCore:
         self._marks = merge_marks(self._marks, frozen.header.high_water)
         self.chunks += 1
         self._number += 1
-        self._frozen, self._ambiguous = None, False
+        self._frozen, self._ambiguous, self._refused_reads = None, False, 0
         self._after_stored(frozen)
 
     def on_exists(self, now: float) -> None:
@@ -223,9 +224,11 @@ class WriterCore:
         """No answer, or a refusal. The same request is repeated later: identical bytes, same number."""
         self._asked = False
         self._failures += 1
-        if refused and self._cannot_read(now):
+        if self._next is Verb.PUT and self.state is not State.VERIFY:
+            self._ambiguous = self._ambiguous or not refused
+            self._refused_reads = 0
+        elif refused and self._cannot_read(now):
             return
-        self._ambiguous = self._ambiguous or (self._next is Verb.PUT and not refused)
         wait = backoff(self._failures, refused=refused, chance=chance)
         self._not_before = now + (min(wait, 10.0) if self._flush_to > self.stored else wait)
 
@@ -333,14 +336,21 @@ class WriterCore:
         self._frozen, self._ambiguous = None, False
 
     def _cannot_read(self, now: float) -> bool:
-        """Credentials that may write but not read: go on by what is known without reading."""
+        """Credentials that may write but not read: go on by what is known without reading.
+
+        Expired ones may do neither, so the put is repeated before each new read: only if the store
+        answers the one and refuses the other, again and again, is a decision made without looking.
+        """
         if self.state is State.VERIFY:
             self.state = State.CLOSED
             return True
-        if self._next is not Verb.READ or self._reads_tail or self._failures < READ_TRIES:
+        if self._next is not Verb.READ or self._reads_tail:
+            return False
+        self._next = Verb.PUT
+        self._refused_reads += 1
+        if self._refused_reads < READ_TRIES:
             return False
         if self._ambiguous:  # the slot is taken, and an earlier try of ours got no answer: it is ours
-            self._next = Verb.PUT
             self.on_stored(now)
         else:
             self._end(State.FENCED, "the next chunk exists already, and these credentials may not read whose it is")
