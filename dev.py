@@ -138,7 +138,7 @@ def explain_pip(output: str) -> str:
         if offline
         else "read what pip says; after a change of your system's Python, remove .venv and try again"
     )
-    return f"pip could not install: {' '.join(errors[:1]).removeprefix('ERROR: ')}\n  remedy: {remedy}"
+    return f"pip could not install: {' '.join(errors[-1:]).removeprefix('ERROR: ')}\n  remedy: {remedy}"
 
 
 # --- pip itself, where Python comes without it --------------------------------------------------------
