@@ -77,8 +77,7 @@ class WriterPacing:
             self._tokens_at = now
 
     def _regular_due(self, now: float, waiting: Waiting) -> float:
-        full = min(self.options.max_chunk, self.options.max_buffer // 2)  # a full buffer makes callers wait
-        if waiting.size >= full or waiting.messages >= self.options.max_messages:
+        if waiting.size >= full_size(self.options) or waiting.messages >= self.options.max_messages:
             return waiting.since
         coalesced = waiting.since + COALESCE
         if self._last_regular is None:
@@ -176,6 +175,11 @@ class ReaderPacing:
             # It was not there at the miss, so the clocks differ by more than this: undoes their drift.
             self._offset = max(self._offset, self._missed_at - elapsed)
         self._missed_at = None
+
+
+def full_size(options: LogOptions) -> int:
+    """Bytes at which a chunk is due at once; below the buffer's limit, at which callers would wait."""
+    return min(options.max_chunk, options.max_buffer // 2)
 
 
 def heartbeat_pause(options: LogOptions) -> float:

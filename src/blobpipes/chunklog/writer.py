@@ -91,10 +91,12 @@ class ChunkWriter:
             MessageTooLargeError: this message alone; nothing was taken.
         """
         with self._changed:
-            self._changed.wait_for(lambda: self._core.buffered < self._options.max_buffer or self._is_over())
-            self._raise_failure()
-            self._core.accept(line, self._clock.monotonic(), urgent=urgent)
-            self._changed.notify_all()
+            if self._core.buffered >= self._options.max_buffer:
+                self._changed.wait_for(lambda: self._core.buffered < self._options.max_buffer or self._is_over())
+            if self._is_over():
+                self._raise_failure()
+            if self._core.accept(line, self._clock.monotonic(), urgent=urgent):
+                self._changed.notify_all()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Put what was accepted so far at once. True when the store has it, False after `timeout` seconds."""

@@ -9,8 +9,10 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
-from blobpipes.chunklog.pacing import Waiting
+from blobpipes.chunklog.options import LogOptions
+from blobpipes.chunklog.pacing import Waiting, full_size
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,8 +27,7 @@ class Batch:
         return self.first + len(self.lines) - 1
 
 
-@dataclass(slots=True)
-class _Accepted:
+class _Accepted(NamedTuple):
     line: bytes
     at: float
     urgent: bool
@@ -41,14 +42,20 @@ class WriterBuffer:
     _waiting_size: int = 0
     _urgent_since: float | None = None
 
-    def add(self, line: bytes, now: float, *, urgent: bool) -> int:
-        """Take one message; its sequence number."""
+    def add(self, line: bytes, now: float, *, urgent: bool) -> bool:
+        """Take one message. True if it is the first that waits, or the first urgent one."""
+        first = not self._waiting
         self.accepted += 1
         self._waiting.append(_Accepted(line, now, urgent))
         self._waiting_size += len(line) + 1
         if urgent and self._urgent_since is None:
             self._urgent_since = now
-        return self.accepted
+            return True
+        return first
+
+    def is_full(self, options: LogOptions) -> bool:
+        """Enough waits for a chunk of its own, whatever the interval says."""
+        return self._waiting_size >= full_size(options) or len(self._waiting) >= options.max_messages
 
     @property
     def size(self) -> int:

@@ -140,15 +140,18 @@ class WriterCore:
         """Failed requests in a row."""
         return self._failures
 
-    def accept(self, line: bytes, now: float, *, urgent: bool = False) -> int:
+    def accept(self, line: bytes, now: float, *, urgent: bool = False) -> bool:
         """Take one message (JSON, without newline). From here on it is delivered or accounted for.
+
+        True if a chunk may now be due earlier than before, so that the uploader should look.
 
         Raises:
             MessageTooLargeError: nothing was taken.
         """
         if len(line) > MAX_MESSAGE:
             raise MessageTooLargeError(f"a message of {len(line)} bytes is above the limit of {MAX_MESSAGE}")
-        return self._buffer.add(line, now, urgent=urgent)
+        changed = self._buffer.add(line, now, urgent=urgent)
+        return changed or self._buffer.is_full(self._options)
 
     def close(self, line: bytes, now: float, *, failed: bool) -> None:
         """Take the last message. After a clean one nothing may follow in this log, from anybody."""
