@@ -105,8 +105,14 @@ def _format_one(exception: PipesException) -> str:
     name, message = exception["name"], exception["message"]
     stack = "".join(map(_closed_line, exception["stack"]))
     header = "Traceback (most recent call last):\n" if stack else ""
-    named = message if name is None or name.rpartition(".")[2] in message else f"{name}: {message}"
+    named = message if name is None or _tells_its_type(message, name) else f"{name}: {message}"
     return header + stack + _closed_line(named)
+
+
+def _tells_its_type(message: str, name: str) -> bool:
+    """Whether one line starts with the type, qualified or not, as Python writes it and other languages may not."""
+    types = (line.partition(":")[0] for line in message.splitlines())
+    return name.rpartition(".")[2] in {shown.rpartition(".")[2] for shown in types}
 
 
 def _closed_line(text: str) -> str:

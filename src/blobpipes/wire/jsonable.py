@@ -39,7 +39,7 @@ _BYTES_REMEDY: Final = (
 )
 _LEAVES: Final = frozenset({str, float, bool, type(None)})
 _KEY_STEPS: Final = 4  # a key may be an enum member with a numpy value, and so on; no further
-_SURELY_PRINTABLE_BITS: Final = 2_000  # Python refuses to print integers of more digits than a limit, at least 640
+_SURELY_PRINTABLE: Final = 1 << 64  # Python refuses to print integers beyond a limit of at least 640 digits
 
 
 class _NoStepError(TypeError):
@@ -176,7 +176,10 @@ def _walk(value: Any, ancestors: set[int]) -> Any:
 def _walk_container(value: Any, ancestors: set[int]) -> Any:
     if isinstance(value, dict):
         pairs = list(value.items())
-        return {_walk_key(key): _walk_part(item, "[{!r:.60}]", key, ancestors) for key, item in pairs}
+        return {
+            key if type(key) is str else _walk_key(key): _walk_part(item, "[{!r:.60}]", key, ancestors)
+            for key, item in pairs
+        }
     if isinstance(value, (list, tuple)):
         return [_walk_part(item, "[{}]", index, ancestors) for index, item in enumerate(value)]
     if is_dataclass(value) and not isinstance(value, (type, Enum)):
@@ -190,7 +193,8 @@ def _walk_container(value: Any, ancestors: set[int]) -> Any:
 
 def _walk_part(item: Any, place: str, key: Any, ancestors: set[int]) -> Any:
     """`item`, which its container holds at `place`, a format for `key`: filled only when it is needed."""
-    if type(item) in _LEAVES:
+    kind = type(item)
+    if kind in _LEAVES or (kind is int and -_SURELY_PRINTABLE < item < _SURELY_PRINTABLE):
         return item
     try:
         return _walk(item, ancestors)
@@ -200,7 +204,7 @@ def _walk_part(item: Any, place: str, key: Any, ancestors: set[int]) -> Any:
 
 
 def _walk_scalar(value: Any) -> Any:
-    if isinstance(value, int) and value.bit_length() > _SURELY_PRINTABLE_BITS:
+    if isinstance(value, int) and abs(value) >= _SURELY_PRINTABLE:
         try:
             int.__repr__(value)
         except ValueError:

@@ -48,6 +48,7 @@ class PipesMetadataValue(TypedDict):
 
 _TYPES: Final = frozenset(get_args(PipesMetadataType))
 _KEYS: Final = frozenset({"type", "raw_value"})
+_SCALARS: Final = frozenset({str, int, float, bool, type(None)})
 
 
 def normalize_metadata(metadata: Mapping[str, Any] | None, *, method: str) -> dict[str, PipesMetadataValue] | None:
@@ -75,6 +76,8 @@ def normalize_metadata(metadata: Mapping[str, Any] | None, *, method: str) -> di
 
 
 def _normalize_value(label: Any, value: Any, method: str) -> PipesMetadataValue:
+    if type(label) is str and type(value) in _SCALARS:  # most values: nothing to convert, nothing to check
+        return {"raw_value": value, "type": PIPES_METADATA_TYPE_INFER}
     if not isinstance(label, str):
         raise DagsterPipesError(
             f"a label of `metadata` of `{method}` is {clip(label)} ({type(label).__name__})",

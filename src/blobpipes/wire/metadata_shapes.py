@@ -1,8 +1,8 @@
 """Which raw values fit which metadata type: the rules of Dagster's reader, as data.
 
-Observed on Dagster 1.13: null passes for most scalar types, a bool for an int, and the cells of a table
-are scalars. One thing is taken here that Dagster refuses: an integer for `float`, because JavaScript
-writes 1.0 as 1; it becomes a float.
+Observed on Dagster 1.13: null passes for most scalar types and a bool for an int; the cells of a table are
+scalars and its records all have the same fields; a column's sources are named once each. One thing is taken
+here that Dagster refuses: an integer for `float`, because JavaScript writes 1.0 as 1; it becomes a float.
 """
 
 from __future__ import annotations
@@ -71,6 +71,8 @@ def _table(kind: str, raw: Any) -> Any:
     for index, record in enumerate(records):
         if not isinstance(record, dict):
             _refuse(kind, f"an object as record {index}", record)
+        if record.keys() != records[0].keys():
+            raise MisfitError(f"type `{kind}` wants the same fields in all records, but record {index} has others")
         for column, cell in record.items():
             if isinstance(cell, (dict, list)):
                 _refuse(kind, f"a string, number, bool or null in record {index}, column {clip(column)}", cell)
@@ -103,16 +105,36 @@ def _constraints(kind: str, constraints: Any) -> None:
         return
     if not isinstance(constraints, dict) or not constraints.keys() <= {"nullable", "unique", "other"}:
         _refuse(kind, "constraints made of nullable, unique and other", constraints)
+    for name in constraints.keys() & {"nullable", "unique"}:
+        _field(kind, constraints, name, bool)
+    if constraints.get("other") is not None and not _is_strings(constraints["other"]):
+        _refuse(kind, "an array of strings as `other`", constraints["other"])
 
 
 def _lineage(kind: str, raw: Any) -> Any:
     for column, sources in _field(kind, raw, "deps_by_column", dict).items():
         if not isinstance(sources, list):
             _refuse(kind, f"an array for column {clip(column)}", sources)
-        for source in sources:
-            if not isinstance(source, dict) or source.keys() != {"asset_key", "column_name"}:
-                _refuse(kind, f"objects of asset_key and column_name for column {clip(column)}", source)
+        _sources(kind, column, sources)
     return raw
+
+
+def _sources(kind: str, column: str, sources: list[Any]) -> None:
+    seen: set[tuple[Any, str]] = set()
+    for source in sources:
+        if not isinstance(source, dict) or source.keys() != {"asset_key", "column_name"}:
+            _refuse(kind, f"objects of asset_key and column_name for column {clip(column)}", source)
+        asset = source["asset_key"]
+        if not isinstance(asset, str) and not _is_strings(asset):
+            _refuse(kind, "a string, or an array of its parts, as `asset_key`", asset)
+        parts = (asset,) if isinstance(asset, str) else tuple(asset)
+        seen.add((parts, _field(kind, source, "column_name", str)))
+    if len(seen) < len(sources):
+        raise MisfitError(f"type `{kind}` wants each source of column {clip(column)} once")
+
+
+def _is_strings(value: Any) -> bool:
+    return isinstance(value, list) and all(isinstance(item, str) for item in value)
 
 
 def _field(kind: str, raw: Any, name: str, wanted: type) -> Any:
@@ -127,7 +149,7 @@ def _refuse(kind: str, wanted: str, raw: Any) -> Any:
     raise MisfitError(f"type `{kind}` wants {wanted}, not {json_type(raw)}")
 
 
-_NAMES: Final[Mapping[type, str]] = {list: "an array", dict: "an object", str: "a string"}
+_NAMES: Final[Mapping[type, str]] = {list: "an array", dict: "an object", str: "a string", bool: "true or false"}
 
 _CHECKS: Final[Mapping[str, Callable[[str, Any], Any]]] = {
     "text": _text,

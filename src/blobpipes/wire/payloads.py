@@ -98,20 +98,36 @@ def parse_payload(message: PipesMessage) -> Payload:
     return parse(_Params(str(method), params))
 
 
+class _Keys:
+    """The params of one method."""
+
+    def __init__(self, *required: str, optional: tuple[str, ...] = ()) -> None:
+        self.required = required
+        self.known = frozenset((*required, *optional))
+
+
+_LOG_KEYS: Final = _Keys("message", optional=("level",))
+_MATERIALIZATION_KEYS: Final = _Keys("asset_key", "data_version", "metadata")
+_CHECK_KEYS: Final = _Keys("asset_key", "check_name", "passed", "severity", "metadata")
+_CUSTOM_KEYS: Final = _Keys("payload")
+_STREAM_KEYS: Final = _Keys("stream", "text", optional=("extras",))
+
+
 class _Params:
     """The params of one message, taken out field by field with checks."""
 
     def __init__(self, method: str, values: Mapping[str, Any] | None) -> None:
         self.method = method
-        self.values: Mapping[str, Any] = values or {}
+        self.values = values or {}
 
-    def expect(self, required: frozenset[str], optional: frozenset[str] = frozenset()) -> None:
-        missing = required - self.values.keys()
-        if missing:
-            self.refuse(f"`{min(missing)}` is missing")
-        extra = self.values.keys() - required - optional
-        if extra:
-            self.refuse(f"{clip(min(extra))} is no param of it")
+    def expect(self, keys: _Keys) -> None:
+        """Refuse a missing key, and one that the method does not have."""
+        for name in keys.required:
+            if name not in self.values:
+                self.refuse(f"`{name}` is missing")
+        for name in self.values:
+            if name not in keys.known:
+                self.refuse(f"{clip(name)} is no param of it")
 
     def string(self, name: str) -> str:
         value = self.values[name]
@@ -158,7 +174,7 @@ def _closed(params: _Params) -> Closed:
 
 
 def _log(params: _Params) -> Log:
-    params.expect(frozenset({"message"}), frozenset({"level"}))
+    params.expect(_LOG_KEYS)
     try:
         level = parse_level(params.values.get("level", "INFO"))
     except DagsterPipesError as error:
@@ -167,13 +183,13 @@ def _log(params: _Params) -> Log:
 
 
 def _asset_materialization(params: _Params) -> AssetMaterialization:
-    params.expect(frozenset({"asset_key", "data_version", "metadata"}))
+    params.expect(_MATERIALIZATION_KEYS)
     version = None if params.values["data_version"] is None else params.string("data_version")
     return AssetMaterialization(params.string("asset_key"), version, params.metadata())
 
 
 def _asset_check(params: _Params) -> AssetCheck:
-    params.expect(frozenset({"asset_key", "check_name", "passed", "severity", "metadata"}))
+    params.expect(_CHECK_KEYS)
     return AssetCheck(
         asset_key=params.string("asset_key"),
         check_name=params.string("check_name"),
@@ -184,12 +200,12 @@ def _asset_check(params: _Params) -> AssetCheck:
 
 
 def _custom_message(params: _Params) -> CustomMessage:
-    params.expect(frozenset({"payload"}))
+    params.expect(_CUSTOM_KEYS)
     return CustomMessage(params.values["payload"])
 
 
 def _external_stream(params: _Params) -> ExternalStream:
-    params.expect(frozenset({"stream", "text"}), frozenset({"extras"}))
+    params.expect(_STREAM_KEYS)
     stream = cast(StreamName, params.one_of("stream", STREAMS))
     return ExternalStream(stream, params.string("text"), params.objekt("extras"))
 
