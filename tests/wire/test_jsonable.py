@@ -109,7 +109,7 @@ BECOMES = [
     (np.ma.masked_array([1, 2], mask=[False, True]), [1, None]),
     (np.datetime64("2024-01-02"), "2024-01-02"),
     (np.datetime64("2024-01-02T03:04:05.000000006"), "2024-01-02T03:04:05.000000006"),
-    (np.datetime64("NaT"), None),
+    (np.datetime64("NaT", "s"), None),
     (np.array(["2024-01-02", "NaT"], dtype="datetime64[D]"), ["2024-01-02", None]),
     (np.timedelta64(1500, "ms"), 1.5),
     (np.array([[1500, "NaT"]], dtype="timedelta64[ms]"), [[1.5, None]]),
