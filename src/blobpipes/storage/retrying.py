@@ -27,19 +27,12 @@ class RetryingStore:
         return f"RetryingStore({self.inner!r}, {self._policy})"
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
-        """As the inner store's; where a lost reply left doubt, an object with the same bytes counts as ours."""
-        in_doubt = False
+        """True when the object now holds these bytes: ours, unless somebody else wrote the very same.
 
-        def attempt() -> bool:
-            nonlocal in_doubt
-            try:
-                return self.inner.put_if_absent(key, data)
-            except StoreUnavailableError:
-                in_doubt = True
-                raise
-
-        created = self._call(attempt)
-        return created or (in_doubt and self.get(key) == data)
+        "There is one already" may be the echo of a try whose reply was lost, ours or one that aiohttp repeated
+        without telling. So it is looked at once, at the price of one get.
+        """
+        return self._call(lambda: self.inner.put_if_absent(key, data)) or self.get(key) == data
 
     def put(self, key: str, data: bytes) -> None:
         self._call(lambda: self.inner.put(key, data))

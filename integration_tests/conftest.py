@@ -1,0 +1,77 @@
+"""The stores that integration tests run against: one server per cloud for the whole run."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from integration_tests.servers.clouds import Cloud, CloudServer, MissingServerError, azure_server, gcs_server, s3_server
+from integration_tests.servers.proxy import Proxy
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    # aiohttp's advice about bodies above 1 MiB; gcsfs and the Azure SDK give it whole bodies, and we cannot change it
+    config.addinivalue_line("filterwarnings", "ignore:Sending a large body directly:ResourceWarning")
+
+
+def _running(start: Callable[[], CloudServer]) -> Iterator[CloudServer]:
+    try:
+        server = start()
+    except MissingServerError as error:
+        if os.environ.get("CI"):
+            pytest.fail(f"CI must run every store, but {error}")
+        pytest.skip(str(error))
+    with server.process:
+        yield server
+
+
+@pytest.fixture(scope="session")
+def s3() -> Iterator[CloudServer]:
+    yield from _running(s3_server)
+
+
+@pytest.fixture(scope="session")
+def gcs() -> Iterator[CloudServer]:
+    yield from _running(gcs_server)
+
+
+@pytest.fixture(scope="session")
+def azure() -> Iterator[CloudServer]:
+    yield from _running(azure_server)
+
+
+@pytest.fixture(params=["s3", "gcs", "azure"])
+def cloud_server(request: pytest.FixtureRequest) -> CloudServer:
+    """Each of the three in turn."""
+    server: CloudServer = request.getfixturevalue(request.param)
+    return server
+
+
+@pytest.fixture
+def cloud(cloud_server: CloudServer, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A fresh place in each of the three clouds in turn; this process's environment reaches it for the test's time."""
+    place = cloud_server.fresh()
+    for name, value in place.env.items():
+        monkeypatch.setenv(name, value)
+    return place
+
+
+@pytest.fixture
+def proxy(cloud_server: CloudServer, cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> Iterator[Proxy]:
+    """A proxy in front of `cloud`'s server; this process's environment leads through it."""
+    with Proxy(cloud_server.process.port) as proxy:
+        for name, value in cloud_server.through(proxy, cloud).env.items():
+            monkeypatch.setenv(name, value)
+        yield proxy
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item: pytest.Item, call: pytest.CallInfo[None]) -> Iterator[pytest.TestReport]:
+    """A failed test shows what its server wrote last."""
+    report: pytest.TestReport = yield
+    server = getattr(item, "funcargs", {}).get("cloud_server")
+    if report.failed and server is not None:
+        report.sections.append((f"log of {server.process.name}", server.process.log()))
+    return report

@@ -1,0 +1,98 @@
+"""A server as a process of its own: started on a free port, waited for, and always ended."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+
+START_TIMEOUT = 60.0  # seconds; the slowest needs 4 on a quiet machine
+STOP_TIMEOUT = 5.0
+
+
+class ServerProcess:
+    """A context manager around one server that listens on `localhost:port`."""
+
+    def __init__(
+        self, name: str, command: Sequence[str], *, port: int, path: str = "/", env: Mapping[str, str] | None = None
+    ) -> None:
+        self.name = name
+        self.port = port
+        self._command = list(command)
+        self._probe = f"http://127.0.0.1:{port}{path}"
+        self._env = {**os.environ, **(env or {})}
+        self._log = tempfile.NamedTemporaryFile(prefix=f"{name}-", suffix=".log")  # noqa: SIM115 - closed on exit
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def url(self) -> str:
+        """By host name: name resolution is a thing that clients get wrong."""
+        return f"http://localhost:{self.port}"
+
+    def __enter__(self) -> ServerProcess:
+        self._process = subprocess.Popen(
+            self._command, stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self._env
+        )
+        try:
+            self._wait_until_ready()
+        except BaseException:
+            self.stop()
+            raise
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        if self._process is None:
+            return
+        self._process.terminate()
+        try:
+            self._process.wait(STOP_TIMEOUT)
+        except subprocess.TimeoutExpired:
+            self._process.kill()
+            self._process.wait()
+        self._process = None
+        self._log.close()
+
+    def log(self, lines: int = 40) -> str:
+        """The last lines that the server wrote."""
+        text = Path(self._log.name).read_text(encoding="utf-8", errors="replace")
+        return "\n".join(text.splitlines()[-lines:])
+
+    def _wait_until_ready(self) -> None:
+        assert self._process is not None
+        deadline = time.monotonic() + START_TIMEOUT
+        while not self._answers():
+            status = self._process.poll()
+            if status is not None or time.monotonic() > deadline:
+                state = (
+                    f"ended with status {status}" if status is not None else f"is not ready after {START_TIMEOUT:g} s"
+                )
+                raise RuntimeError(f"{self.name} {state}; its log:\n{self.log()}")
+            time.sleep(0.05)
+
+    def _answers(self) -> bool:
+        try:
+            with urllib.request.urlopen(self._probe, timeout=1):
+                return True
+        except urllib.error.HTTPError:
+            return True  # it speaks HTTP; what it thinks of our question does not matter
+        except OSError:
+            return False
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
