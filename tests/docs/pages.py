@@ -26,7 +26,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-SOURCE = Path(__file__).parents[2] / "src"
 RUN = {"python", "bash", "console"}
 MISSPELT = {"py", "python3", "pycon", "sh", "shell", "zsh", "shell-session"}  # would silently not be run
 _BLOCK = re.compile(
@@ -107,7 +106,7 @@ class Reader:
 def shell(script: str) -> tuple[int, str]:
     """Exit status and all output, with this interpreter's own programs first on the path."""
     path = os.pathsep.join([str(Path(sys.executable).parent), os.environ["PATH"]])
-    environment = {**os.environ, "PATH": path, "PYTHONPATH": str(SOURCE), "COLUMNS": "100"}
+    environment = {**os.environ, "PATH": path, "COLUMNS": "100"}
     done = subprocess.run(
         ["bash", "-c", script],
         env=environment,

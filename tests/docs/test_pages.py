@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ PAGES = [ROOT / "README.md", *sorted(ROOT.glob("docs/**/*.md")), *sorted(ROOT.gl
 @pytest.fixture
 def reader(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Reader:
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PYTHONPATH", str(ROOT / "src"))  # what the page starts finds this checkout
     return Reader(tmp_path)
 
 
@@ -36,6 +38,13 @@ def test_no_fenced_block_of_any_page_is_overlooked() -> None:
     for page in PAGES:
         fences = sum(line.lstrip().startswith("```") for line in page.read_text(encoding="utf-8").splitlines())
         assert len(list(blocks_of(page))) * 2 == fences, page
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
+def test_every_relative_link_leads_somewhere(page: Path) -> None:
+    prose = re.sub(r"```.*?```|`[^`\n]*`", "", page.read_text(encoding="utf-8"), flags=re.DOTALL)
+    targets = [target.partition("#")[0] for target in re.findall(r"\]\(([^)\s]+)\)", prose) if "://" not in target]
+    assert [target for target in targets if target and not (page.parent / target).exists()] == []
 
 
 # --- the reader itself --------------------------------------------------------------------------------
