@@ -6,6 +6,11 @@ differently from its siblings; every class has a remedy, which a raiser may repl
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
 
 class BlobpipesError(Exception):
     """Base of all our errors. `remedy` is what the reader of the traceback can do next."""
@@ -120,9 +125,10 @@ class UndeliveredError(WriterError):
 
     remedy = "Check that the store is reachable and the credentials are valid, or raise `close_timeout`."
 
-    def __init__(self, message: str, *, count: int, remedy: str | None = None) -> None:
+    def __init__(self, message: str, *, count: int, spool: Path | None = None, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.count = count  # accepted messages that the store has not confirmed
+        self.spool = spool  # where they are kept on local disk, if they are
 
 
 class FencedError(WriterError):

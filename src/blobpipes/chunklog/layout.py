@@ -41,7 +41,7 @@ class SessionDescriptor:
     job_name: str | None = None
     partition_key: str | None = None
     owner: str = ""  # which orchestration process wrote it: random, so two attempts differ
-    options: Mapping[str, float | int | bool] = field(default_factory=dict)  # what differs from the defaults
+    options: Mapping[str, float | int | bool | str] = field(default_factory=dict)  # what differs from the defaults
 
     def encode(self) -> bytes:
         """The descriptor's object, one JSON text."""

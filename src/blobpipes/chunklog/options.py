@@ -11,9 +11,11 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, fields, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from blobpipes.errors import InvalidOptionError
+
+SpoolMode = Literal["spill", "wal", "off"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -41,8 +43,15 @@ class LogOptions:
     max_messages: int = 10_000
     """A chunk is put early once this many messages wait: bounds what a reader repeats after a crash."""
 
-    max_buffer: int = 64 * MIB
-    """How much may wait in memory while the store is unreachable; then `write` blocks."""
+    max_buffer: int = 8 * MIB
+    """How much may wait in memory, about 65,000 log lines. What comes then goes to the spool on local disk."""
+
+    spool: SpoolMode = "spill"
+    """What goes to local disk: `spill` what does not fit in memory, `wal` every message, so that not even
+    SIGKILL loses one, `off` nothing. Under `$BLOBPIPES_SPOOL_DIR`, by default among the temporary files."""
+
+    max_spool: int = 1024 * MIB
+    """How much may wait on local disk; then `write` blocks until the store takes some."""
 
     idle: float = 0.0
     """If above the interval: the reader's pause once the writer has been silent for a while.
@@ -71,6 +80,7 @@ _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
     ("max_chunk", 1 * KIB, 4 * MIB),
     ("max_messages", 1, 1_000_000),
     ("max_buffer", 64 * KIB, 64 * KIB * MIB),
+    ("max_spool", 64 * KIB, KIB * KIB * MIB),
     ("idle", 0, 86_400),
     ("close_timeout", 0, 7 * 86_400),
 )
@@ -82,6 +92,8 @@ _KINDS: Final[Mapping[str, str]] = {
     "max_chunk": "size",
     "max_messages": "count",
     "max_buffer": "size",
+    "spool": "choice",
+    "max_spool": "size",
     "idle": "duration",
     "close_timeout": "duration",
     "strict_bytes": "flag",
@@ -92,6 +104,7 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = {
     "size": {"": 1, "b": 1, "kb": 1000, "mb": 10**6, "kib": KIB, "mib": MIB, "k": KIB, "m": MIB},
     "count": {"": 1},
 }
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"spool": ("spill", "wal", "off")}
 _FLAGS: Final = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),
@@ -111,18 +124,20 @@ def parse_options(given: Mapping[str, Any], base: LogOptions | None = None) -> L
     return replace(base or LogOptions(), **changes)
 
 
-def changed_options(options: LogOptions) -> dict[str, float | int | bool]:
+def changed_options(options: LogOptions) -> dict[str, float | int | bool | str]:
     """What differs from the defaults, as plain JSON values: what one side tells the other."""
     default = LogOptions()
     return {f.name: v for f in fields(options) if (v := getattr(options, f.name)) != getattr(default, f.name)}
 
 
-def _parse_value(name: str, value: Any) -> float | int | bool:
+def _parse_value(name: str, value: Any) -> float | int | bool | str:
     kind = _KINDS.get(name)
     if kind is None:
         raise _unknown_option(name)
     if kind == "flag":
         return value if isinstance(value, bool) else _parse_flag(name, str(value))
+    if kind == "choice":
+        return _parse_choice(name, str(value).strip().lower())
     if isinstance(value, bool):
         raise InvalidOptionError(f"option {name}={value!r} is not a {kind}")
     if isinstance(value, (int, float)):
@@ -139,6 +154,12 @@ def _parse_quantity(name: str, text: str, kind: str) -> float | int:
         raise InvalidOptionError(f"option {name}={text!r} is not a {kind}", remedy=f"Write for instance {examples}.")
     number = float(match[1]) * units[unit]
     return number if kind == "duration" else _whole(name, number)
+
+
+def _parse_choice(name: str, text: str) -> str:
+    if text not in _CHOICES[name]:
+        raise InvalidOptionError(f"option {name}={text!r} is unknown", remedy=f"One of {', '.join(_CHOICES[name])}.")
+    return text
 
 
 def _parse_flag(name: str, text: str) -> bool:

@@ -11,14 +11,15 @@ import secrets
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 
 from blobpipes.chunklog.layout import chunk_key, chunk_number
 from blobpipes.chunklog.options import LogOptions
+from blobpipes.chunklog.spool import Spool
 from blobpipes.chunklog.writer_core import Request, State, Verb, WriterCore
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import (
-    BlobpipesError,
     FencedError,
     LogSealedError,
     StoreDeniedError,
@@ -56,27 +57,39 @@ class ChunkWriter:
         clock: Clock = SYSTEM_CLOCK,
         chance: Callable[[], float] = random.random,
         on_warning: Callable[[str], None] | None = None,
-        stream: str | None = None,
+        spool: Spool | None = None,
     ) -> None:
+        """`spool` keeps on local disk what memory cannot, and what an earlier process left there."""
         self._store = store
         self._options = options or LogOptions()
         self._clock = clock
         self._chance = chance
         self._on_warning = on_warning or (lambda text: None)
-        self.stream = stream or secrets.token_hex(8)
+        self._negotiated = negotiated
+        self._spool = spool
+        left = spool.left if spool is not None else None
+        self.stream = left.stream if left is not None else secrets.token_hex(8)
         self._changed = threading.Condition()
         self._core = WriterCore(
-            stream=self.stream, options=self._options, negotiated=negotiated, now=clock.monotonic()
-        )  # fmt: skip
+            stream=self.stream,
+            options=self._options,
+            negotiated=negotiated,
+            now=clock.monotonic(),
+            backlog=spool,
+            resume=(left.first, left.last) if left is not None else None,
+        )
         self._thread = threading.Thread(target=self._run, name="blobpipes-writer", daemon=True)
         self._failure: BaseException | None = None
         self._last_error: StoreError | None = None
         self._warned_at = float("-inf")
         self._closing = False
+        self._kept: Path | None = None
 
     def open(self, line: bytes) -> None:
         """Take the `opened` message and start to put chunks. Does not wait for the store."""
         with self._changed:
+            if self._spool is not None:
+                self._spool.begin({"stream": self.stream, "url": self._store.url, "negotiated": self._negotiated})
             self._core.accept(line, self._clock.monotonic())
             self._thread.start()
 
@@ -91,8 +104,8 @@ class ChunkWriter:
             MessageTooLargeError: this message alone; nothing was taken.
         """
         with self._changed:
-            if self._core.buffered >= self._options.max_buffer:
-                self._changed.wait_for(lambda: self._core.buffered < self._options.max_buffer or self._is_over())
+            if not self._core.has_room(len(line)):
+                self._changed.wait_for(lambda: self._core.has_room(len(line)) or self._is_over())
             if self._is_over():
                 self._raise_failure()
             if self._core.accept(line, self._clock.monotonic(), urgent=urgent):
@@ -125,6 +138,8 @@ class ChunkWriter:
                 self._core.close(line, self._clock.monotonic(), failed=failed)
                 self._changed.notify_all()
                 self._wait_for_end()
+            if self._spool is not None and self._core.state is State.CLOSED:
+                self._spool.remove()
             self._raise_failure()
 
     @property
@@ -207,10 +222,16 @@ class ChunkWriter:
             now = self._clock.monotonic()
             limit = min(deadline, begun + REFUSED_CLOSE) if self._is_refused() else deadline
             if now >= limit:
-                self._core.abandon(f"the store did not take it within {now - begun:.0f} s")
-                self._changed.notify_all()
+                self._give_up(f"the store did not take it within {now - begun:.0f} s")
                 return
             self._changed.wait(limit - now)
+
+    def _give_up(self, reason: str) -> None:
+        """Leave on disk what could not be delivered; only what the disk does not take is lost."""
+        left = self._core.undelivered_in_memory()
+        self._core.abandon(reason)
+        self._kept = self._spool.keep(left) if self._spool is not None else None
+        self._changed.notify_all()
 
     def _is_refused(self) -> bool:
         return self._core.failures > 0 and isinstance(self._last_error, (StoreDeniedError, StorePlaceMissingError))
@@ -228,5 +249,10 @@ class ChunkWriter:
             return LogSealedError(f"cannot write to {where}: {core.obstacle}; {lost}")
         if core.state is State.FENCED:
             return FencedError(f"lost the log at {where}: {core.obstacle}; {lost}")
-        remedy = self._last_error.remedy if isinstance(self._last_error, BlobpipesError) else None
-        return UndeliveredError(f"{lost} to {where}: {core.obstacle}", count=core.undelivered, remedy=remedy)
+        remedy = self._last_error.remedy if self._last_error is not None else None
+        if self._kept is not None:
+            lost += f" and are kept in {self._kept}"
+            remedy = f"{remedy or ''} Then deliver them: blobpipes resend {self._kept}".strip()
+        return UndeliveredError(
+            f"{lost} to {where}: {core.obstacle}", count=core.undelivered, spool=self._kept, remedy=remedy
+        )

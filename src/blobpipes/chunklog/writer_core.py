@@ -27,7 +27,7 @@ from blobpipes.chunklog.header import (
 )
 from blobpipes.chunklog.options import MIB, LogOptions
 from blobpipes.chunklog.pacing import WriterPacing, backoff
-from blobpipes.chunklog.writer_buffer import Batch, WriterBuffer
+from blobpipes.chunklog.writer_buffer import Backlog, Batch, Record, WriterBuffer
 from blobpipes.errors import MessageTooLargeError
 
 MAX_CHUNK: Final = 4 * MIB
@@ -79,9 +79,20 @@ class _Frozen:
 class WriterCore:
     """Decides for one process' stream. Not thread-safe: its shell holds a lock."""
 
-    def __init__(self, *, stream: str, options: LogOptions, negotiated: bool, now: float) -> None:
+    def __init__(
+        self,
+        *,
+        stream: str,
+        options: LogOptions,
+        negotiated: bool,
+        now: float,
+        backlog: Backlog | None = None,
+        resume: tuple[int, int] | None = None,
+    ) -> None:
+        """`resume`: first and last number of what an earlier process of this stream left in `backlog`."""
+        first, last = resume or (1, 0)
         self.state = State.CLAIM
-        self.stored = 0  # sequence number up to which the store has confirmed
+        self.stored = first - 1  # sequence number up to which the store has confirmed
         self.chunks = 0  # chunks stored
         self.obstacle = ""  # why the writer is in a final state other than CLOSED, for people
         self._stream = stream
@@ -89,7 +100,7 @@ class WriterCore:
         self._negotiated = negotiated
         self._opened_at = now
         self._pacing = WriterPacing(options, official_reader=not negotiated, opened_at=now)
-        self._buffer = WriterBuffer()
+        self._buffer = WriterBuffer(accepted=last, backlog=backlog)
         self._frozen: _Frozen | None = None
         self._number = 1
         self._epoch = 1
@@ -117,10 +128,16 @@ class WriterCore:
         """Accepted messages that the store has not confirmed."""
         return self._buffer.accepted - self.stored
 
-    @property
-    def buffered(self) -> int:
-        """Bytes held in memory."""
-        return self._buffer.size + (len(self._frozen.data) if self._frozen else 0)
+    def has_room(self, size: int) -> bool:
+        """Whether a message of `size` bytes can be taken without exceeding the limits of memory and disk."""
+        frozen = len(self._frozen.data) if self._frozen else 0
+        return self._buffer.has_room(size, max(0, self._options.max_buffer - frozen))
+
+    def undelivered_in_memory(self) -> list[Record]:
+        """What would be lost with this process' memory."""
+        batch = self._frozen.batch if self._frozen else Batch(1, [])
+        frozen = [Record(seq, line) for seq, line in enumerate(batch.lines, batch.first)]
+        return frozen + self._buffer.in_memory()
 
     @property
     def is_over(self) -> bool:
@@ -150,7 +167,7 @@ class WriterCore:
         """
         if len(line) > MAX_MESSAGE:
             raise MessageTooLargeError(f"a message of {len(line)} bytes is above the limit of {MAX_MESSAGE}")
-        changed = self._buffer.add(line, now, urgent=urgent)
+        changed = self._buffer.add(line, now, urgent=urgent, limit=self._options.max_buffer)
         return changed or self._buffer.is_full(self._options)
 
     def close(self, line: bytes, now: float, *, failed: bool) -> None:
@@ -197,6 +214,7 @@ class WriterCore:
         """The store holds the chunk that was put."""
         frozen = self._answered()
         self.stored = frozen.batch.last
+        self._buffer.forget(self.stored)
         self._marks = merge_marks(self._marks, frozen.header.high_water)
         self.chunks += 1
         self._number += 1
@@ -256,12 +274,12 @@ class WriterCore:
     def _freeze(self, now: float) -> _Frozen:
         """Cut the next chunk. Its bytes never change again."""
         self._pacing.frozen(now, self._buffer.waiting)
-        return self._frame(self._take(), now, self._pacing.next_within(now))
+        return self._frame(self._take(now), now, self._pacing.next_within(now))
 
-    def _take(self) -> Batch:
+    def _take(self, now: float) -> Batch:
         if self._negotiated:
-            return self._buffer.take(MAX_CHUNK, self._options.max_messages)
-        return self._buffer.take(MAX_MESSAGE, 1 << 62)  # an official reader counts chunks, not bytes
+            return self._buffer.take(MAX_CHUNK, self._options.max_messages, now)
+        return self._buffer.take(MAX_MESSAGE, 1 << 62, now)  # an official reader counts chunks, not bytes
 
     def _frame(self, batch: Batch, now: float, next_within: float) -> _Frozen:
         marks = merge_marks(self._marks, {self._stream: batch.last} if batch.last else {})
@@ -335,7 +353,7 @@ class WriterCore:
         self._number = number + 1
         delivered = self._marks.get(self._stream, 0)
         self.stored = max(self.stored, delivered)
-        self._buffer.put_back(self._frozen.batch, now, delivered=delivered)
+        self._buffer.put_back(self._frozen.batch, delivered=delivered)
         self._frozen, self._ambiguous = None, False
 
     def _cannot_read(self, now: float) -> bool:
