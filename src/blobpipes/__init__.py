@@ -30,6 +30,55 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.errors import UndeliveredError as UndeliveredError
     from blobpipes.errors import UnserializableError as UnserializableError
     from blobpipes.errors import WriterError as WriterError
+    from blobpipes.external.blob_store_channel import (
+        PipesBlobStoreMessageWriterChannel as PipesBlobStoreMessageWriterChannel,
+    )
+    from blobpipes.external.blob_store_channel import (
+        PipesBufferedFilesystemMessageWriterChannel as PipesBufferedFilesystemMessageWriterChannel,
+    )
+    from blobpipes.external.channels import (
+        PipesBufferedStreamMessageWriterChannel as PipesBufferedStreamMessageWriterChannel,
+    )
+    from blobpipes.external.channels import PipesFileMessageWriterChannel as PipesFileMessageWriterChannel
+    from blobpipes.external.channels import PipesMessageWriterChannel as PipesMessageWriterChannel
+    from blobpipes.external.channels import PipesStreamMessageWriterChannel as PipesStreamMessageWriterChannel
+    from blobpipes.external.context import PipesContext as PipesContext
+    from blobpipes.external.context_loaders import PipesBlobStoreContextLoader as PipesBlobStoreContextLoader
+    from blobpipes.external.context_loaders import PipesContextLoader as PipesContextLoader
+    from blobpipes.external.context_loaders import PipesDefaultContextLoader as PipesDefaultContextLoader
+    from blobpipes.external.log_capture import PipesDefaultLogWriter as PipesDefaultLogWriter
+    from blobpipes.external.log_capture import PipesDefaultLogWriterChannel as PipesDefaultLogWriterChannel
+    from blobpipes.external.log_capture import PipesLogWriter as PipesLogWriter
+    from blobpipes.external.log_capture import PipesLogWriterChannel as PipesLogWriterChannel
+    from blobpipes.external.log_capture import PipesLogWriterOpenedData as PipesLogWriterOpenedData
+    from blobpipes.external.log_capture import PipesStdioFileLogWriter as PipesStdioFileLogWriter
+    from blobpipes.external.log_capture import PipesStdioFileLogWriterChannel as PipesStdioFileLogWriterChannel
+    from blobpipes.external.log_capture import PipesStdioLogWriter as PipesStdioLogWriter
+    from blobpipes.external.log_capture import PipesStdioLogWriterChannel as PipesStdioLogWriterChannel
+    from blobpipes.external.message_writers import PipesBlobStoreMessageWriter as PipesBlobStoreMessageWriter
+    from blobpipes.external.message_writers import PipesDefaultMessageWriter as PipesDefaultMessageWriter
+    from blobpipes.external.message_writers import PipesMessageWriter as PipesMessageWriter
+    from blobpipes.external.message_writers import PipesOpenedData as PipesOpenedData
+    from blobpipes.external.open import open_dagster_pipes as open_dagster_pipes
+    from blobpipes.external.params_loaders import PipesCliArgsParamsLoader as PipesCliArgsParamsLoader
+    from blobpipes.external.params_loaders import PipesEnvVarParamsLoader as PipesEnvVarParamsLoader
+    from blobpipes.external.params_loaders import PipesMappingParamsLoader as PipesMappingParamsLoader
+    from blobpipes.external.params_loaders import PipesParamsLoader as PipesParamsLoader
+    from blobpipes.wire.context import PipesContextData as PipesContextData
+    from blobpipes.wire.context import PipesDataProvenance as PipesDataProvenance
+    from blobpipes.wire.context import PipesPartitionKeyRange as PipesPartitionKeyRange
+    from blobpipes.wire.context import PipesTimeWindow as PipesTimeWindow
+    from blobpipes.wire.exceptions import PipesException as PipesException
+    from blobpipes.wire.messages import PipesAssetCheckSeverity as PipesAssetCheckSeverity
+    from blobpipes.wire.messages import PipesMessage as PipesMessage
+    from blobpipes.wire.metadata import PIPES_METADATA_TYPE_INFER as PIPES_METADATA_TYPE_INFER
+    from blobpipes.wire.metadata import PipesMetadataRawValue as PipesMetadataRawValue
+    from blobpipes.wire.metadata import PipesMetadataType as PipesMetadataType
+    from blobpipes.wire.metadata import PipesMetadataValue as PipesMetadataValue
+    from blobpipes.wire.params import PipesExtras as PipesExtras
+    from blobpipes.wire.params import PipesParams as PipesParams
+    from blobpipes.wire.params import decode_param as decode_param
+    from blobpipes.wire.params import encode_param as encode_param
 
     __version__: str
 
@@ -58,6 +107,71 @@ _NAMES_BY_MODULE: Final[dict[str, tuple[str, ...]]] = {
     ),
     # settings, on either side
     "blobpipes.chunklog.options": ("LogOptions",),
+    # the external process' side
+    "blobpipes.external.open": ("open_dagster_pipes",),
+    "blobpipes.external.context": ("PipesContext",),
+    "blobpipes.external.params_loaders": (
+        "PipesCliArgsParamsLoader",
+        "PipesEnvVarParamsLoader",
+        "PipesMappingParamsLoader",
+        "PipesParamsLoader",
+    ),
+    "blobpipes.external.context_loaders": (
+        "PipesBlobStoreContextLoader",
+        "PipesContextLoader",
+        "PipesDefaultContextLoader",
+    ),
+    "blobpipes.external.message_writers": (
+        "PipesBlobStoreMessageWriter",
+        "PipesDefaultMessageWriter",
+        "PipesMessageWriter",
+        "PipesOpenedData",
+    ),
+    "blobpipes.external.channels": (
+        "PipesBufferedStreamMessageWriterChannel",
+        "PipesFileMessageWriterChannel",
+        "PipesMessageWriterChannel",
+        "PipesStreamMessageWriterChannel",
+    ),
+    "blobpipes.external.blob_store_channel": (
+        "PipesBlobStoreMessageWriterChannel",
+        "PipesBufferedFilesystemMessageWriterChannel",
+    ),
+    "blobpipes.external.log_capture": (
+        "PipesDefaultLogWriter",
+        "PipesDefaultLogWriterChannel",
+        "PipesLogWriter",
+        "PipesLogWriterChannel",
+        "PipesLogWriterOpenedData",
+        "PipesStdioFileLogWriter",
+        "PipesStdioFileLogWriterChannel",
+        "PipesStdioLogWriter",
+        "PipesStdioLogWriterChannel",
+    ),
+    # the protocol's values and types, on either side
+    "blobpipes.wire.params": (
+        "PipesExtras",
+        "PipesParams",
+        "decode_param",
+        "encode_param",
+    ),
+    "blobpipes.wire.context": (
+        "PipesContextData",
+        "PipesDataProvenance",
+        "PipesPartitionKeyRange",
+        "PipesTimeWindow",
+    ),
+    "blobpipes.wire.messages": (
+        "PipesAssetCheckSeverity",
+        "PipesMessage",
+    ),
+    "blobpipes.wire.metadata": (
+        "PIPES_METADATA_TYPE_INFER",
+        "PipesMetadataRawValue",
+        "PipesMetadataType",
+        "PipesMetadataValue",
+    ),
+    "blobpipes.wire.exceptions": ("PipesException",),
 }
 _HOMES: Final = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
