@@ -50,6 +50,18 @@ def test_a_process_that_vanishes_is_truncated_and_its_log_sealed() -> None:
     assert "gone" in writer.obstacle
 
 
+def test_a_second_reader_takes_the_first_ones_seal_for_the_end_and_not_for_another_process() -> None:
+    world = World()
+    world.settle_writer(world.writer("w1"))
+    first = Reading(world).finish()
+    onlooker = Reading(world, ReaderSettings(may_seal=False))
+    onlooker.settle()
+    assert onlooker.end is not None
+    assert (onlooker.end.verdict, onlooker.end.detail, onlooker.end.chunks) == ("truncated", first.detail, 2)
+    assert onlooker.end.last_seq == {"w1": 1}
+    assert onlooker.problems == []
+
+
 def test_a_process_that_never_came_is_sealed_out() -> None:
     world = World()
     end = Reading(world).finish()

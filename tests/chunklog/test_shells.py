@@ -24,6 +24,7 @@ from blobpipes.errors import (
 from blobpipes.orchestration.poller import Poller
 from blobpipes.storage.local_store import LocalStore
 from blobpipes.storage.store import ObjectInfo, Store
+from blobpipes.testing import MemoryStore
 from tests.chunklog.world import message
 
 OPENED, CLOSED = message("opened"), message("closed")
@@ -247,3 +248,13 @@ def test_a_stopped_reader_leaves_the_log_as_it_is(store: LocalStore) -> None:
     reading.reader.stop()
     assert reading.reader.wait(10) is None
     assert store.get(chunk_key(1)) is None
+
+
+def test_what_is_due_while_the_interpreter_ends_is_left_alone_in_silence() -> None:
+    poller = Poller()
+    poller._workers.shutdown()  # as the interpreter does before daemon threads end
+    reader = LogReader(MemoryStore(), scheduler=poller, deliver=lambda messages: None, report=lambda problem: None)
+    reader.start()
+    assert poller._thread is not None
+    poller._thread.join(10)  # pytest makes an exception in it an error
+    assert not poller._thread.is_alive()

@@ -223,6 +223,9 @@ class ReaderCore:
         return actions
 
     def _take(self, chunk: NegotiatedChunk | LegacyChunk, size: int, now: float) -> list[ReaderAction]:
+        if isinstance(chunk, NegotiatedChunk) and chunk.header.has(Flag.READER_SEAL):
+            self.chunks += 1
+            return self._obey_flags(chunk, now)  # another reader's: no process continues the log by it
         before = self._stream()
         fresh = self._marks.take(self._next, chunk)
         self._last, self._last_at = chunk, now

@@ -47,7 +47,10 @@ class Poller:
     def _keep_time(self) -> None:
         while True:
             task = self._next_task()
-            self._workers.submit(self._step, task)
+            try:
+                self._workers.submit(self._step, task)
+            except RuntimeError:  # the interpreter is ending: what is still due is nobody's business any more
+                return
 
     def _next_task(self) -> Stepped:
         """Wait until a task is due that is not being stepped."""
