@@ -230,6 +230,35 @@ def test_a_lost_reply_to_the_seal_is_no_problem() -> None:
     assert max(world.objects) == 2
 
 
+def test_the_seal_of_a_reader_is_not_taken_for_a_process() -> None:
+    world = World()
+    writer, first = world.writer(), Reading(world)
+    world.settle_writer(writer)
+    first.settle()
+    first.core.process_gone(world.now)
+    first.serve()
+    first.serve("reply lost")  # the seal stands, and this reader does not know
+    second = Reading(world)  # nor does one that begins later
+    for reading in (first, second):
+        end = reading.finish()
+        assert kinds(reading) in (["store"], [])
+        assert (end.verdict, end.chunks, end.last_seq) == ("truncated", 2, {"w1": 1})
+        assert "the last message of stream w1 is number 1" in end.detail
+
+
+def test_a_process_that_replays_a_spool_is_announced_though_it_continues_the_stream() -> None:
+    world = World()
+    writer, reading = world.writer("w1"), Reading(world)
+    world.settle_writer(writer)
+    successor = world.writer("w1")  # from its spool: message 1, which the log holds, and two more
+    successor.accept(message("log"), world.now)
+    successor.accept(message("opened"), world.now)
+    world.settle_writer(successor)
+    reading.settle()
+    assert [problem.text for problem in reading.problems] == ["another process (epoch 2) continues the log"]
+    assert [each.seq for each in reading.delivered] == [1, 2, 3]
+
+
 def test_a_chunk_that_lands_before_the_seal_is_read_first() -> None:
     world = World()
     writer, reading = world.writer(), Reading(world)

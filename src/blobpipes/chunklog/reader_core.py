@@ -223,10 +223,10 @@ class ReaderCore:
         return actions
 
     def _take(self, chunk: NegotiatedChunk | LegacyChunk, size: int, now: float) -> list[ReaderAction]:
-        if isinstance(chunk, NegotiatedChunk) and chunk.header.has(Flag.READER_SEAL):
+        if isinstance(chunk, NegotiatedChunk) and (chunk.header.has(Flag.READER_SEAL) or chunk.header.has(Flag.TOMB)):
             self.chunks += 1
-            return self._obey_flags(chunk, now)  # another reader's: no process continues the log by it
-        before = self._stream()
+            return self._obey_flags(chunk, now)  # no process wrote it: it only ends the log
+        before = self._writer()
         fresh = self._marks.take(self._next, chunk)
         self._last, self._last_at = chunk, now
         self._told_silent = self._listed_silent = self._listed_at_end = False
@@ -235,7 +235,7 @@ class ReaderCore:
         actions: list[ReaderAction] = []
         if fresh.lost is not None:
             actions += self._lost(fresh.lost)
-        if before is not None and self._stream() != before:
+        if before is not None and self._writer() != before:
             actions += self._restarted()
         messages = list(fresh.messages)
         if isinstance(chunk, LegacyChunk):
@@ -278,7 +278,7 @@ class ReaderCore:
             self.state = State.SEAL if self._may_seal else State.DRAIN
 
     def _restarted(self) -> list[ReaderAction]:
-        epoch = self._last.header.epoch if isinstance(self._last, NegotiatedChunk) else 0
+        _, epoch = self._writer() or ("", 0)
         return [_problem("restarted", f"another process (epoch {epoch}) continues the log", self._next)]
 
     def _lost(self, lost: tuple[int, int]) -> list[ReaderAction]:
@@ -461,6 +461,13 @@ class ReaderCore:
         header = self._last.header if isinstance(self._last, NegotiatedChunk) else None
         marks = merge_marks(self._marks.last, header.high_water if header else {})
         return reader_seal(self._next, self._settings.owner, marks, (header.epoch if header else 0) + 1)
+
+    def _writer(self) -> tuple[str | None, int] | None:
+        """Which process wrote the newest chunk: one that replays a spool continues its predecessor's stream."""
+        if self._last is None:
+            return None
+        header = self._last.header if isinstance(self._last, NegotiatedChunk) else self._last.marks
+        return self._stream(), header.epoch if header else 0
 
     def _stream(self) -> str | None:
         if isinstance(self._last, NegotiatedChunk):
