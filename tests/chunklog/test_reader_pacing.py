@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import random
 
 import pytest
 
 from blobpipes.chunklog.options import LogOptions
+from blobpipes.chunklog.pacing import ReaderPacing
 from blobpipes.chunklog.reader_types import ReaderSettings
 from tests.chunklog.world import Reading, World, message, run_both
 
@@ -77,3 +79,25 @@ def test_a_backlog_is_read_at_once_in_growing_waves() -> None:
     assert {at for at, _, _ in reading.gets} == {500.0}
     assert len(reading.lines) == 201
     assert len(reading.gets) <= 201 + 2 * 16
+
+
+@pytest.mark.parametrize("drift", [-1e-4, 0.0, 1e-4])
+def test_slow_puts_and_clocks_that_drift_cost_little_latency_and_few_looks(drift: float) -> None:
+    """A day of chunks every 10 s, visible 50 to 400 ms after they were frozen; the writer's clock drifts."""
+    pacing = ReaderPacing(interval=10.0)
+    chances = random.Random(7)
+    frozen = [k * 10.0 for k in range(8640)]
+    visible = [at + 0.05 + 0.35 * chances.random() ** 3 for at in frozen]
+    now, number, looks, lags = 1.3, 0, 0, []
+    while number < len(frozen):
+        looks += 1
+        if visible[number] > now:
+            now = pacing.after_absent(now)
+            continue
+        lags.append(now - visible[number])
+        now = pacing.after_chunk(now, "w", frozen[number] * (1 + drift), 10.0, empty=False)
+        number += 1
+    late = sorted(lags[100:])
+    assert late[len(late) // 2] < 0.6
+    assert late[int(len(late) * 0.99)] < 1.5
+    assert looks < 8640 * 1.25

@@ -20,6 +20,8 @@ OFFICIAL_GAP: Final = 12.5  # an official reader needs 11 to 12 s per chunk
 OFFICIAL_BURST: Final = 3  # and reads about 11 chunks after the end, so a few early ones are safe
 
 FIRST_LOOK: Final = 0.25  # the pause before the second look for chunk 1; grows by half to the interval
+BOLD_PROBE: Final = 0.5  # seconds by which a look comes earlier than the last, until one comes too early
+SMALL_PROBE: Final = 0.01  # and from then on
 SECOND_LOOK: Final = 0.5  # seconds after a missed prediction
 PHASE_SLACK: Final = 0.05  # of an interval: what is hardly longer than one interval needs no look in between
 SILENT_LOOKS: Final = 6  # looks without a message after which `idle` may replace the interval
@@ -104,18 +106,23 @@ class WriterPacing:
 
 @dataclass(slots=True)
 class ReaderPacing:
-    """Decides when to look for the next chunk. Times are the reader's monotonic clock."""
+    """Decides when to look for the next chunk. Times are the reader's monotonic clock.
+
+    `_aim` is how long after the writer's own time of a chunk a look finds it. Like a sender that probes for
+    the capacity of a link, each hit lowers it a little and a miss raises it, so that looks stay close behind
+    the chunks whatever a put takes and however the two clocks drift.
+    """
 
     interval: float
     idle: float = 0.0
     _first_pause: float = FIRST_LOOK
     _seen_any: bool = False
     _stream: str | None = None
-    _offset: float = float("inf")  # smallest seen difference between our clock and the writer's
-    _caught_up: bool = False  # an absent answer has followed a chunk of this stream: the offset can be trusted
-    _margin: float = 0.3  # seconds added to a prediction: covers what one put may take longer than another
+    _caught_up: bool = False  # an absent answer has followed a chunk of this stream: it was fresh
+    _aim: float = float("inf")
+    _hits: int | None = None  # predictions that were right since the last miss; None before the first miss
     _predicted: float | None = None
-    _missed_at: float | None = None  # when a predicted chunk was not there
+    _missed: bool = False
     _silent: int = 0
 
     def after_chunk(self, now: float, stream: str, elapsed: float, next_within: float, *, empty: bool) -> float:
@@ -123,12 +130,13 @@ class ReaderPacing:
         self._seen_any = True
         self._silent = self._silent + 1 if empty else 0
         if stream != self._stream:
-            self._stream, self._offset, self._caught_up = stream, float("inf"), False
-        self._learn(now, elapsed)
-        promised = self._offset + elapsed + next_within + self._margin
-        if promised <= now:
-            self._predicted = None
+            self._stream, self._aim, self._caught_up, self._hits = stream, float("inf"), False, None
+        lag = now - elapsed  # the clocks' difference included
+        self._aim = lag if self._missed else min(self._aim, lag)
+        if self._aim + elapsed + next_within <= now:
             return now
+        self._learn()
+        promised = self._aim + elapsed + next_within
         self._predicted = self._latest_within_interval(now, promised, next_within)
         return self._phased(now, self._predicted) if self._caught_up else now
 
@@ -147,11 +155,24 @@ class ReaderPacing:
         if self._predicted is not None and now < self._predicted:
             return self._phased(now, self._predicted)
         if self._predicted is not None:  # a put that takes a little longer than usual: one more look
-            self._missed_at, self._predicted = now, None
+            self._missed, self._predicted = True, None
             return now + min(SECOND_LOOK, self.interval)
+        self._missed = False
         self._silent += 1
         pause = max(self.idle, self.interval) if self._silent > SILENT_LOOKS else self.interval
         return now + pause
+
+    def _learn(self) -> None:
+        """The newest chunk that there can be was found: did the last look come too early, or as predicted?"""
+        if self._missed:
+            self._missed, self._hits = False, 0
+        elif self._predicted is not None and self._caught_up:
+            self._aim -= self._probe()
+            self._hits = None if self._hits is None else self._hits + 1
+
+    def _probe(self) -> float:
+        """How much earlier the next look may be: boldly until the first miss, then in small steps."""
+        return BOLD_PROBE if self._hits is None else min(BOLD_PROBE, SMALL_PROBE * 2.0 ** (self._hits // 16))
 
     def _latest_within_interval(self, now: float, promised: float, next_within: float) -> float:
         """A writer faster than our interval: its last chunk that we can await without exceeding it."""
@@ -163,18 +184,6 @@ class ReaderPacing:
         """The first of the looks, one interval apart, of which one falls on `target`."""
         whole = max(0, math.ceil((target - now) / self.interval - PHASE_SLACK) - 1)
         return min(target - whole * self.interval, now + self.interval)
-
-    def _learn(self, now: float, elapsed: float) -> None:
-        """Compare the clocks by this chunk; look a little later after a miss, else a little sooner."""
-        self._offset = min(self._offset, now - elapsed)
-        if self._missed_at is None:
-            self._margin = max(0.1, self._margin * 0.9)
-            return
-        if now - self._missed_at < 2 * SECOND_LOOK:
-            self._margin = min(0.5, self._margin * 1.5)
-            # It was not there at the miss, so the clocks differ by more than this: undoes their drift.
-            self._offset = max(self._offset, self._missed_at - elapsed)
-        self._missed_at = None
 
 
 def full_size(options: LogOptions) -> int:
