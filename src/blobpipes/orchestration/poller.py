@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import itertools
+import math
 import os
 import threading
 from concurrent.futures import ThreadPoolExecutor
@@ -27,6 +28,7 @@ class Poller:
         self._changed = threading.Condition()
         self._timers: list[tuple[float, int, Stepped]] = []
         self._order = itertools.count()
+        self._planned: dict[Stepped, float] = {}  # the one moment at which each waiting task is stepped next
         self._running: set[Stepped] = set()
         self._woken: set[Stepped] = set()
         self._workers = ThreadPoolExecutor(workers, thread_name_prefix="blobpipes-reader")
@@ -38,6 +40,9 @@ class Poller:
 
     def _at(self, moment: float, task: Stepped) -> None:
         with self._changed:
+            if self._planned.get(task, math.inf) <= moment:
+                return  # it is stepped before that, and plans anew then
+            self._planned[task] = moment
             heapq.heappush(self._timers, (moment, next(self._order), task))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._keep_time, name="blobpipes-poller", daemon=True)
@@ -58,7 +63,10 @@ class Poller:
             while True:
                 now = self._clock.monotonic()
                 while self._timers and self._timers[0][0] <= now:
-                    task = heapq.heappop(self._timers)[2]
+                    moment, _, task = heapq.heappop(self._timers)
+                    if self._planned.get(task) != moment:
+                        continue  # an earlier moment has taken its place
+                    del self._planned[task]
                     if task not in self._running:
                         self._running.add(task)
                         return task
