@@ -146,6 +146,12 @@ class LogSealedError(WriterError):
 # --- the reading side -------------------------------------------------------------------------------
 
 
+class SessionExistsError(BlobpipesError, ValueError):
+    """A session was to be opened under a name that another session has."""
+
+    remedy = "Choose another name, or leave it out to get a new one; `blobpipes show` reads the old session."
+
+
 class IncompleteError(BlobpipesError):
     """The session ended without proof that every message arrived. `report` says what is known."""
 
@@ -173,3 +179,10 @@ class JobFailedError(BlobpipesError):
     def __init__(self, message: str, *, exit_code: int | None = None, remedy: str | None = None) -> None:
         super().__init__(message, remedy=remedy)
         self.exit_code = exit_code
+        self.report: object = None  # the session's report, once it has ended
+
+
+class LaunchError(BlobpipesError):
+    """The external process could not be started at all."""
+
+    remedy = "Correct the command, its working directory or its permissions."

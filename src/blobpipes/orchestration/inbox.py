@@ -1,0 +1,234 @@
+"""What has come in a session so far, and waiting for more of it.
+
+Message readers fill it from their threads, the caller's thread takes from it. One lock guards all; no
+caller's code ever runs under it. It knows nothing of stores, files or the protocol's bytes.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from enum import Enum
+from typing import Any
+
+from blobpipes.chunklog.reader_types import LogEnd
+from blobpipes.orchestration.problems import ProblemLog, SessionProblem
+from blobpipes.orchestration.results import MaterializeResult, PipesExecutionResult
+from blobpipes.storage.metered import Usage
+from blobpipes.wire.exceptions import PipesException
+
+
+class Added(Enum):
+    """What became of a result."""
+
+    NEW = "new"
+    REPLACED = "replaced"  # a restarted job said it again, and nobody had taken the first one
+    DROPPED = "dropped"  # a restarted job said it again, too late
+
+
+@dataclass(slots=True)
+class WriterState:
+    """One of the external processes that write to the session, or one after another in its place."""
+
+    opened: int = 0  # processes that opened; more than 1 after a restart
+    closed: bool = False  # the newest of them has closed
+    exception: PipesException | None = None  # what it closed with
+
+
+@dataclass(slots=True)
+class _Entry:
+    result: PipesExecutionResult
+    opened: int  # which process of its writer said it, from 1
+
+
+@dataclass(slots=True)
+class Inbox:
+    """Results, custom messages and problems in order of arrival. All methods may be called from any thread."""
+
+    expected_writers: int = 1
+    writers: dict[int, WriterState] = field(default_factory=dict)
+    counts: Counter[str] = field(default_factory=Counter)  # messages by method
+    problems: ProblemLog = field(default_factory=ProblemLog)
+    failed_results: int = 0  # results that came but could not be handled
+    message_bytes: int = 0  # of the lines that came, newlines not counted
+    ends: dict[int, LogEnd] = field(default_factory=dict)  # by writer, where a chunk log was read
+    usage: Usage = field(default_factory=Usage)  # of the store, by the readers that have ended
+    launched: dict[str, Any] = field(default_factory=dict)  # what the launcher told of the process
+    _entries: list[_Entry] = field(default_factory=list)
+    _newest: dict[tuple[int, str, str | None], int] = field(default_factory=dict)  # writer and subject to position
+    _handed_out: int = 0  # so many results somebody has taken
+    _custom: list[Any] = field(default_factory=list)
+    _readings: int = 0  # logs or files being read
+    _readings_seen: int = 0
+    _gone: bool = False
+    _on_gone: list[Callable[[], None]] = field(default_factory=list)
+    _ended: bool = False
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    # --- filled by the handler ------------------------------------------------------------------------
+
+    def count(self, method: str) -> None:
+        """One more message of this method has come."""
+        with self._changed:
+            self.counts[method] += 1
+
+    def count_bytes(self, number: int) -> None:
+        """One more line of so many bytes has come."""
+        with self._changed:
+            self.message_bytes += number
+
+    def opened(self, writer: int) -> int:
+        """A process of `writer` has opened: the how manyth, from 1."""
+        with self._changed:
+            state = self._writer(writer)
+            state.opened, state.closed, state.exception = state.opened + 1, False, None
+            return state.opened
+
+    def closed(self, writer: int, exception: PipesException | None) -> None:
+        """The process of `writer` has closed, with the exception that ended it if there was one."""
+        with self._changed:
+            state = self._writer(writer)
+            state.closed, state.exception = True, exception
+            self._changed.notify_all()
+
+    def add_result(self, result: PipesExecutionResult, writer: int) -> Added:
+        """Keep a result; one that a restarted job repeats takes the first one's place, if that is still free."""
+        with self._changed:
+            entry = _Entry(result, self._writer(writer).opened)
+            subject = (writer, *_subject(result))
+            position = self._newest.get(subject)
+            if position is None or self._entries[position].opened == entry.opened:
+                self._newest[subject] = len(self._entries)
+                self._entries.append(entry)
+                self._changed.notify_all()
+                return Added.NEW
+            if position < self._handed_out:
+                return Added.DROPPED
+            self._entries[position] = entry
+            return Added.REPLACED
+
+    def add_custom(self, payload: Any) -> None:
+        """Keep the payload of a custom message."""
+        with self._changed:
+            self._custom.append(payload)
+
+    def add_problem(self, problem: SessionProblem) -> bool:
+        """Count a problem; True if it is among the first, which are kept."""
+        with self._changed:
+            return self.problems.add(problem)
+
+    def result_failed(self) -> None:
+        """A result came and could not be handled."""
+        with self._changed:
+            self.failed_results += 1
+
+    # --- the life of the session ----------------------------------------------------------------------
+
+    def reading_started(self, process_gone: Callable[[], None]) -> None:
+        """A reader begins to read; `process_gone` asks it to read to the end and finish."""
+        with self._changed:
+            self._readings += 1
+            self._readings_seen += 1
+            self._on_gone.append(process_gone)
+            gone = self._gone
+        if gone:
+            process_gone()
+
+    def log_ended(self, writer: int, end: LogEnd, usage: Usage) -> None:
+        """How a chunk log ended, and what reading it took."""
+        with self._changed:
+            self.ends[writer] = end
+            self.usage += usage
+
+    def reading_ended(self) -> None:
+        """A reader has read to the end, or given up."""
+        with self._changed:
+            self._readings -= 1
+            self._changed.notify_all()
+
+    def process_gone(self) -> None:
+        """The external process has ended: whoever reads shall read to the end. Idempotent."""
+        with self._changed:
+            callbacks = [] if self._gone else list(self._on_gone)
+            self._gone = True
+            self._changed.notify_all()
+        for callback in callbacks:
+            callback()
+
+    def end(self) -> None:
+        """Nothing more will come."""
+        with self._changed:
+            self._ended = True
+            self._changed.notify_all()
+
+    # --- read by the session --------------------------------------------------------------------------
+
+    @property
+    def any_opened(self) -> bool:
+        """At least one process has opened."""
+        with self._changed:
+            return any(state.opened for state in self.writers.values())
+
+    @property
+    def all_closed(self) -> bool:
+        """As many writers as expected have closed."""
+        with self._changed:
+            return self._all_closed()
+
+    def is_closed(self, writer: int) -> bool:
+        """This writer's newest process has closed."""
+        with self._changed:
+            return writer in self.writers and self.writers[writer].closed
+
+    def results(self) -> tuple[PipesExecutionResult, ...]:
+        """All results so far."""
+        with self._changed:
+            self._handed_out = len(self._entries)
+            return tuple(entry.result for entry in self._entries)
+
+    def results_after(self, position: int) -> tuple[PipesExecutionResult, ...]:
+        """The results from `position` (from 0) on, which count as taken."""
+        with self._changed:
+            self._handed_out = len(self._entries)
+            return tuple(entry.result for entry in self._entries[position:])
+
+    def custom_messages(self) -> Sequence[Any]:
+        """All custom payloads so far."""
+        with self._changed:
+            return tuple(self._custom)
+
+    def has_more(self, position: int) -> bool:
+        """There are more than `position` results."""
+        with self._changed:
+            return len(self._entries) > position
+
+    def is_finished(self) -> bool:
+        """Nothing more is to be expected: all closed, all logs at their end, or the session ended."""
+        with self._changed:
+            all_read = self._readings == 0 and (self._readings_seen >= self.expected_writers or self._gone)
+            return self._ended or self._all_closed() or all_read
+
+    def wait(self, until: Callable[[], bool], timeout: float | None) -> bool:
+        """Wait until `until()` holds or `timeout` seconds have passed; whether it holds."""
+        with self._changed:
+            return self._changed.wait_for(until, timeout)
+
+    def notify(self) -> None:
+        """Wake who waits: something that this inbox does not hold has changed."""
+        with self._changed:
+            self._changed.notify_all()
+
+    # --- under the lock -------------------------------------------------------------------------------
+
+    def _writer(self, writer: int) -> WriterState:
+        return self.writers.setdefault(writer, WriterState())
+
+    def _all_closed(self) -> bool:
+        return sum(state.closed for state in self.writers.values()) >= self.expected_writers
+
+
+def _subject(result: PipesExecutionResult) -> tuple[str, str | None]:
+    """What a result is about: an asset, or one check of an asset."""
+    return result.asset_key, None if isinstance(result, MaterializeResult) else result.check_name
