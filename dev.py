@@ -243,7 +243,8 @@ def integration(arguments: Sequence[str]) -> int:
     """tests against real S3, Google Cloud Storage and Azure servers on this machine"""
     install("dev")
     servers([])
-    return call([str(BIN / "pytest"), *(arguments or ["integration_tests"])])
+    chosen = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
+    return call([str(BIN / "pytest"), *arguments, *([] if chosen else ["integration_tests"])])
 
 
 def servers(_: Sequence[str]) -> int:
