@@ -71,6 +71,17 @@ def is_gcs_emulator(options: Mapping[str, Any]) -> bool:
     return bool(options.get("endpoint_url") or os.environ.get("STORAGE_EMULATOR_HOST"))
 
 
+def plain_class(backend: Backend, cls: Any) -> Any:
+    """The class that does one thing per call.
+
+    gcsfs's default asks gRPC for the bucket's type: once, or before every single request where it may not know. Only
+    zonal buckets need that; whoever has one sets GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT=true.
+    """
+    asked_for = os.environ.get("GCSFS_EXPERIMENTAL_ZB_HNS_SUPPORT", "").lower() in ("true", "1")
+    core = sys.modules.get("gcsfs.core")
+    return cls if backend is not GCS or asked_for or core is None else core.GCSFileSystem
+
+
 def own_options(backend: Backend, options: Mapping[str, Any]) -> dict[str, Any]:
     """The caller's storage options, with no listing cache and, where that can be said, no retries."""
     merged: dict[str, Any] = {"use_listings_cache": False, **options}

@@ -6,13 +6,13 @@ The `fsspec` module is an argument here, because fsspec_store.py alone imports i
 from __future__ import annotations
 
 import difflib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from blobpipes.errors import BlobpipesError, InvalidOptionError, InvalidUrlError, MissingBackendError, StoreDeniedError
 from blobpipes.storage import backends
 from blobpipes.storage.backends import Backend
-from blobpipes.storage.failures import Kind, as_store_error, classify
+from blobpipes.storage.failures import AZURE_CREDENTIALS, Kind, as_store_error, classify
 from blobpipes.storage.scrub import Scrubber
 from blobpipes.storage.url import fsspec_text, scheme_of, without_secrets
 
@@ -26,19 +26,32 @@ def connect(fsspec: Any, base: str, options: Mapping[str, Any], scrub: Scrubber)
         InvalidUrlError, MissingBackendError: no such scheme, or its package is missing or too old.
         InvalidOptionError, StoreDeniedError: the file system cannot be made from these storage options.
     """
-    elements = [scheme_of(element) for element in base.split("::") if "://" in element]
+    chain = [scheme_of(element) for element in base.split("::") if "://" in element]
     _refuse_caches(base)
-    for scheme in elements:
-        _require_class(fsspec, scheme, options)
+    classes = [_class_for(fsspec, scheme, options) for scheme in chain]
     try:
-        fs, root = fsspec.core.url_to_fs(fsspec_text(base), **_options(base, elements, options))
+        if "::" in base:
+            fs, root = fsspec.core.url_to_fs(fsspec_text(base), **_chained_options(chain, options))
+            return fs, root, None
+        return _single(classes[0], base, options)
     except Exception as error:  # noqa: BLE001 - classified below
         raise _not_connected(base, error, scrub) from (error if scrub.is_clean(error) else None)
-    return fs, root, _known(base, fs)
 
 
-def _require_class(fsspec: Any, scheme: str, options: Mapping[str, Any]) -> None:
-    """The scheme is one that fsspec knows, and its package is there."""
+def _single(cls: Any, base: str, options: Mapping[str, Any]) -> tuple[Any, str, Backend | None]:
+    url, backend = fsspec_text(base), backends.backend_of(scheme_of(base))
+    if backend is not None and not _serves(backend, cls):
+        backend = None  # another package has taken over the scheme, and its promises are unknown
+    if backend is not None:
+        cls, options = backends.plain_class(backend, cls), backends.own_options(backend, options)
+    fs = cls(skip_instance_cache=True, **{**cls._get_kwargs_from_urls(url), **options})
+    if backend is not None:
+        backends.stop_retries(backend, fs)
+    return fs, cls._strip_protocol(url), backend
+
+
+def _class_for(fsspec: Any, scheme: str, options: Mapping[str, Any]) -> Any:
+    """The class that serves a scheme which fsspec knows and whose package is there."""
     backend = backends.backend_of(scheme)
     if backend is not None:
         backends.prepare_environment(backend, options)
@@ -50,6 +63,7 @@ def _require_class(fsspec: Any, scheme: str, options: Mapping[str, Any]) -> None
         raise _missing(scheme, backend, error) from error
     if backend is not None and _serves(backend, cls):
         backends.require_version(backend, backends.version_of(backend))
+    return cls
 
 
 def _refuse_caches(base: str) -> None:
@@ -62,25 +76,14 @@ def _refuse_caches(base: str) -> None:
             )
 
 
-def _options(base: str, elements: list[str], options: Mapping[str, Any]) -> dict[str, Any]:
-    """The caller's options with ours added, for each element of a chain that we know."""
-    backend = backends.backend_of(elements[-1]) if elements else None
-    ours: dict[str, Any] = {"skip_instance_cache": True}
-    if "::" not in base:
-        return ours | (backends.own_options(backend, options) if backend else dict(options))
-    chained = dict(options)
+def _chained_options(chain: Sequence[str], options: Mapping[str, Any]) -> dict[str, Any]:
+    """The caller's options, by scheme as fsspec wants them for a chain, with ours for the element we know."""
+    merged: dict[str, Any] = {**options, "skip_instance_cache": True}
+    backend = backends.backend_of(chain[-1]) if chain else None
     if backend is not None:
-        chained[elements[-1]] = ours | backends.own_options(backend, chained.get(elements[-1]) or {})
-    return chained | ours
-
-
-def _known(base: str, fs: Any) -> Backend | None:
-    """The backend whose promises hold. Another package may have taken over the scheme; then none do."""
-    backend = backends.backend_of(scheme_of(base)) if "::" not in base else None
-    if backend is None or not _serves(backend, type(fs)):
-        return None
-    backends.stop_retries(backend, fs)
-    return backend
+        inner = backends.own_options(backend, merged.get(chain[-1]) or {})
+        merged[chain[-1]] = {**inner, "skip_instance_cache": True}
+    return merged
 
 
 def _serves(backend: Backend, cls: type) -> bool:
@@ -108,8 +111,7 @@ def _not_connected(base: str, error: Exception, scrub: Scrubber) -> BlobpipesErr
         return StoreDeniedError(
             f"cannot open {url}: {text}",
             reason="no credentials",
-            remedy="Set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY, "
-            "or pass them as storage_options.",
+            remedy=AZURE_CREDENTIALS,
         )
     failure = classify(error)
     if failure.kind is Kind.UNAVAILABLE and isinstance(error, (TypeError, ValueError, KeyError)):

@@ -100,8 +100,8 @@ def _statuses(error: BaseException) -> Iterator[str]:
 def _system_words(error: BaseException) -> Iterator[str]:
     if isinstance(error, OSError) and str(error).startswith("Forbidden"):
         yield "Forbidden"  # gcsfs tells 403 in the text only
-    if isinstance(error, OSError) and error.errno is not None:
-        yield errno.errorcode.get(error.errno, f"errno-{error.errno}")
+    if isinstance(error, OSError) and error.errno is not None and error.errno in errno.errorcode:
+        yield errno.errorcode[error.errno]
     if getattr(error, "retryable", None) is True:  # google.auth: the token service could not be reached
         yield "token service"
     yield from (cls.__name__ for cls in type(error).__mro__ if cls not in (Exception, BaseException, object))
@@ -178,6 +178,10 @@ _S3_CREDENTIALS: Final = (
     "Set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE, or run where a role is attached; "
     "for a public bucket pass storage_options={'anon': True}."
 )
+AZURE_CREDENTIALS: Final = (
+    "Set AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME with AZURE_STORAGE_ACCOUNT_KEY, or log in with "
+    "`az login`, or pass storage_options."
+)
 _REMEDIES: Final[Mapping[str, str]] = {
     **dict.fromkeys(_NO_CREDENTIALS, _S3_CREDENTIALS),
     **dict.fromkeys(("ExpiredToken", "ExpiredTokenException", "TokenRefreshRequired"), "Renew the credentials."),
@@ -186,6 +190,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
         "Set AWS_REGION, or storage_options={'client_kwargs': {'region_name': ...}}, to the bucket's region.",
     ),
     "RequestTimeTooSkewed": "Set this machine's clock: it differs from the store's by more than 15 minutes.",
+    "ClientAuthenticationError": AZURE_CREDENTIALS,
     "DefaultCredentialsError": "Set GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`.",
     "NotImplementedError": "This file system cannot do that; choose a scheme that can be written.",
     "EROFS": "The disk is mounted read-only; choose another directory.",
