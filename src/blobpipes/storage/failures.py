@@ -47,13 +47,17 @@ def classify(error: BaseException) -> Failure:
 
 
 def as_store_error(failure: Failure, message: str) -> StoreError:
-    """The error to raise for a failure that is no answer."""
+    """The error to raise for a failure that is no answer to the verb.
+
+    "Absent" and "exists" come here only when they mean something else than the object: a file where a directory
+    should be. Trying again does not help with those.
+    """
     remedy = failure.remedy
-    if failure.kind is Kind.DENIED:
-        return StoreDeniedError(message, reason=failure.reason, remedy=remedy)
+    if failure.kind is Kind.UNAVAILABLE:
+        return StoreUnavailableError(message, reason=failure.reason, remedy=remedy)
     if failure.kind is Kind.PLACE_MISSING:
         return StorePlaceMissingError(message, reason=failure.reason, remedy=remedy)
-    return StoreUnavailableError(message, reason=failure.reason, remedy=remedy)
+    return StoreDeniedError(message, reason=failure.reason, remedy=remedy)
 
 
 # --- the words that an exception carries ------------------------------------------------------------

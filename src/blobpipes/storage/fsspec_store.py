@@ -59,7 +59,7 @@ class FsspecStore:
         self._fs, root, self._backend = connect(fsspec, base, storage_options or {}, self._scrub)
         self._root = root.rstrip("/")
         self._is_async = _is_async(self._fs)
-        self._in_memory = scheme_of(base) == "memory"
+        self._in_memory = "::" not in base and scheme_of(base) == "memory"
         self._lock = _MEMORY_LOCK if self._in_memory else threading.RLock()
         self._place_seen = self._backend is not backends.GCS  # gcsfs does not say which of the two is missing
 

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from concurrent.futures import Future
+from typing import TYPE_CHECKING
 
 from blobpipes.errors import StoreUnavailableError
-from blobpipes.retry import RetryPolicy
 from blobpipes.storage.background import run_in_background
 from blobpipes.storage.store import ObjectInfo, Store
+
+if TYPE_CHECKING:  # who has a policy has loaded tenacity; who has none need not
+    from blobpipes.retry import RetryPolicy
 
 
 class RetryingStore:

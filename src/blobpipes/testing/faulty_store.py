@@ -16,7 +16,7 @@ Script = Iterable[str | None]
 FAULTS: Final = {
     "request lost": "unavailable; nothing was done",
     "reply lost": "unavailable; it was done all the same",
-    "late": "unavailable; a put is done later, by `land` or after `late_by` more calls",
+    "late": "unavailable; a put is done later, by `land` or just before the `late_by`-th call that follows",
     "conflict": "unavailable with reason 'conflict' (S3's 409); nothing was done",
     "false exists": "put_if_absent says False; nothing was done",
     "denied": "refused; nothing was done",
@@ -97,7 +97,7 @@ class FaultyStore:
             return false_exists
         if fault == "late":
             with self._lock:
-                due = len(self.calls) + self._late_by if self._late_by is not None else -1
+                due = len(self.calls) + self._late_by - 1 if self._late_by is not None else -1
                 self._late.append((due, work))
         return self._act(fault, "put", key, work)
 
