@@ -12,8 +12,11 @@ from pathlib import Path
 import pytest
 
 import blobpipes
+from blobpipes import errors
 
 SOURCE = Path(blobpipes.__file__)
+ERRORS = "blobpipes.errors"
+CALLERS_SIDE = ("blobpipes.orchestration", "blobpipes.clients", "blobpipes.cli", "blobpipes.testing")
 
 
 def modules_loaded_by(statement: str) -> set[str]:
@@ -66,12 +69,25 @@ def test_every_public_name_exists(name: str) -> None:
         assert value is getattr(import_module(blobpipes._HOMES[name]), name)
 
 
+def test_every_error_is_public() -> None:
+    assert {name for name, value in vars(errors).items() if isinstance(value, type) and value.__module__ == ERRORS} == {
+        name for name, home in blobpipes._HOMES.items() if home == ERRORS
+    }
+
+
+def test_no_name_of_the_jobs_side_loads_the_callers_side() -> None:
+    names = [name for name, home in blobpipes._HOMES.items() if home.startswith("blobpipes.external.")]
+    loaded = modules_loaded_by(f"from blobpipes import {', '.join(names)}")
+    assert "blobpipes.external.open" in loaded
+    assert {module for module in loaded if module.startswith(CALLERS_SIDE)} == set()
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'blobpipes' has no attribute 'open_dagster_pipe'"):
         _ = blobpipes.open_dagster_pipe
 
 
 def test_a_room_can_be_imported_through_the_front_door() -> None:
-    from blobpipes import errors
+    from blobpipes import clock
 
-    assert errors.BlobpipesError is blobpipes.BlobpipesError
+    assert clock is sys.modules["blobpipes.clock"]

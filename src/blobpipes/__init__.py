@@ -11,6 +11,9 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:  # the same table for type checkers and editors; a test compares the two
     from blobpipes.chunklog.options import LogOptions as LogOptions
+    from blobpipes.clients.client import PipesClient as PipesClient
+    from blobpipes.clients.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
+    from blobpipes.clients.subprocess import PipesSubprocessClient as PipesSubprocessClient
     from blobpipes.errors import BlobpipesError as BlobpipesError
     from blobpipes.errors import DagsterPipesError as DagsterPipesError
     from blobpipes.errors import DagsterPipesWarning as DagsterPipesWarning
@@ -19,10 +22,13 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.errors import InvalidOptionError as InvalidOptionError
     from blobpipes.errors import InvalidUrlError as InvalidUrlError
     from blobpipes.errors import JobFailedError as JobFailedError
+    from blobpipes.errors import LaunchError as LaunchError
     from blobpipes.errors import LogSealedError as LogSealedError
     from blobpipes.errors import MalformedMessageError as MalformedMessageError
+    from blobpipes.errors import MessageTooLargeError as MessageTooLargeError
     from blobpipes.errors import MissingBackendError as MissingBackendError
     from blobpipes.errors import NeverOpenedError as NeverOpenedError
+    from blobpipes.errors import SessionExistsError as SessionExistsError
     from blobpipes.errors import StoreDeniedError as StoreDeniedError
     from blobpipes.errors import StoreError as StoreError
     from blobpipes.errors import StorePlaceMissingError as StorePlaceMissingError
@@ -64,13 +70,36 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.external.params_loaders import PipesEnvVarParamsLoader as PipesEnvVarParamsLoader
     from blobpipes.external.params_loaders import PipesMappingParamsLoader as PipesMappingParamsLoader
     from blobpipes.external.params_loaders import PipesParamsLoader as PipesParamsLoader
+    from blobpipes.orchestration.blob_store_reader import PipesBlobStoreMessageReader as PipesBlobStoreMessageReader
+    from blobpipes.orchestration.context_injectors import PipesBlobStoreContextInjector as PipesBlobStoreContextInjector
+    from blobpipes.orchestration.context_injectors import PipesContextInjector as PipesContextInjector
+    from blobpipes.orchestration.context_injectors import PipesEnvContextInjector as PipesEnvContextInjector
+    from blobpipes.orchestration.context_injectors import PipesFileContextInjector as PipesFileContextInjector
+    from blobpipes.orchestration.context_injectors import PipesTempFileContextInjector as PipesTempFileContextInjector
+    from blobpipes.orchestration.file_readers import PipesFileMessageReader as PipesFileMessageReader
+    from blobpipes.orchestration.file_readers import PipesTempFileMessageReader as PipesTempFileMessageReader
+    from blobpipes.orchestration.handler import PipesEvent as PipesEvent
+    from blobpipes.orchestration.handler import PipesMessageHandler as PipesMessageHandler
+    from blobpipes.orchestration.log_readers import PipesChunkedLogReader as PipesChunkedLogReader
+    from blobpipes.orchestration.log_readers import PipesLogReader as PipesLogReader
+    from blobpipes.orchestration.message_readers import PipesCompositeMessageReader as PipesCompositeMessageReader
+    from blobpipes.orchestration.message_readers import PipesMessageReader as PipesMessageReader
+    from blobpipes.orchestration.open import open_pipes_session as open_pipes_session
+    from blobpipes.orchestration.problems import SessionProblem as SessionProblem
+    from blobpipes.orchestration.report import PipesSessionReport as PipesSessionReport
+    from blobpipes.orchestration.report import WriterReport as WriterReport
+    from blobpipes.orchestration.results import AssetCheckResult as AssetCheckResult
+    from blobpipes.orchestration.results import MaterializeResult as MaterializeResult
+    from blobpipes.orchestration.results import PipesExecutionResult as PipesExecutionResult
+    from blobpipes.orchestration.run_context import RunContext as RunContext
+    from blobpipes.orchestration.session import PipesSession as PipesSession
+    from blobpipes.orchestration.threaded_reader import PipesThreadedMessageReader as PipesThreadedMessageReader
     from blobpipes.wire.context import PipesContextData as PipesContextData
     from blobpipes.wire.context import PipesDataProvenance as PipesDataProvenance
     from blobpipes.wire.context import PipesPartitionKeyRange as PipesPartitionKeyRange
     from blobpipes.wire.context import PipesTimeWindow as PipesTimeWindow
+    from blobpipes.wire.envelope import PipesMessage as PipesMessage
     from blobpipes.wire.exceptions import PipesException as PipesException
-    from blobpipes.wire.messages import PipesAssetCheckSeverity as PipesAssetCheckSeverity
-    from blobpipes.wire.messages import PipesMessage as PipesMessage
     from blobpipes.wire.metadata import PIPES_METADATA_TYPE_INFER as PIPES_METADATA_TYPE_INFER
     from blobpipes.wire.metadata import PipesMetadataRawValue as PipesMetadataRawValue
     from blobpipes.wire.metadata import PipesMetadataType as PipesMetadataType
@@ -79,101 +108,72 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.wire.params import PipesParams as PipesParams
     from blobpipes.wire.params import decode_param as decode_param
     from blobpipes.wire.params import encode_param as encode_param
+    from blobpipes.wire.payloads import PipesAssetCheckSeverity as PipesAssetCheckSeverity
 
     __version__: str
 
-_NAMES_BY_MODULE: Final[dict[str, tuple[str, ...]]] = {
-    # what can go wrong, on either side
-    "blobpipes.errors": (
-        "BlobpipesError",
-        "DagsterPipesError",
-        "DagsterPipesWarning",
-        "FencedError",
-        "IncompleteError",
-        "InvalidOptionError",
-        "InvalidUrlError",
-        "JobFailedError",
-        "LogSealedError",
-        "MalformedMessageError",
-        "MissingBackendError",
-        "NeverOpenedError",
-        "StoreDeniedError",
-        "StoreError",
-        "StorePlaceMissingError",
-        "StoreUnavailableError",
-        "UndeliveredError",
-        "UnserializableError",
-        "WriterError",
-    ),
-    # settings, on either side
-    "blobpipes.chunklog.options": ("LogOptions",),
-    # the external process' side
-    "blobpipes.external.open": ("open_dagster_pipes",),
-    "blobpipes.external.context": ("PipesContext",),
-    "blobpipes.external.params_loaders": (
-        "PipesCliArgsParamsLoader",
-        "PipesEnvVarParamsLoader",
-        "PipesMappingParamsLoader",
-        "PipesParamsLoader",
-    ),
-    "blobpipes.external.context_loaders": (
-        "PipesBlobStoreContextLoader",
-        "PipesContextLoader",
-        "PipesDefaultContextLoader",
-    ),
-    "blobpipes.external.message_writers": (
-        "PipesBlobStoreMessageWriter",
-        "PipesDefaultMessageWriter",
-        "PipesMessageWriter",
-        "PipesOpenedData",
-    ),
-    "blobpipes.external.channels": (
-        "PipesBufferedStreamMessageWriterChannel",
-        "PipesFileMessageWriterChannel",
-        "PipesMessageWriterChannel",
-        "PipesStreamMessageWriterChannel",
-    ),
-    "blobpipes.external.blob_store_channel": (
-        "PipesBlobStoreMessageWriterChannel",
-        "PipesBufferedFilesystemMessageWriterChannel",
-    ),
-    "blobpipes.external.log_capture": (
-        "PipesDefaultLogWriter",
-        "PipesDefaultLogWriterChannel",
-        "PipesLogWriter",
-        "PipesLogWriterChannel",
-        "PipesLogWriterOpenedData",
-        "PipesStdioFileLogWriter",
-        "PipesStdioFileLogWriterChannel",
-        "PipesStdioLogWriter",
-        "PipesStdioLogWriterChannel",
-    ),
-    # the protocol's values and types, on either side
-    "blobpipes.wire.params": (
-        "PipesExtras",
-        "PipesParams",
-        "decode_param",
-        "encode_param",
-    ),
-    "blobpipes.wire.context": (
-        "PipesContextData",
-        "PipesDataProvenance",
-        "PipesPartitionKeyRange",
-        "PipesTimeWindow",
-    ),
-    "blobpipes.wire.messages": (
-        "PipesAssetCheckSeverity",
-        "PipesMessage",
-    ),
-    "blobpipes.wire.metadata": (
-        "PIPES_METADATA_TYPE_INFER",
-        "PipesMetadataRawValue",
-        "PipesMetadataType",
-        "PipesMetadataValue",
-    ),
-    "blobpipes.wire.exceptions": ("PipesException",),
+_NAMES: Final = """
+# the job's side
+external.open                      open_dagster_pipes
+external.context                   PipesContext
+external.params_loaders            PipesCliArgsParamsLoader PipesEnvVarParamsLoader PipesMappingParamsLoader
+external.params_loaders            PipesParamsLoader
+external.context_loaders           PipesBlobStoreContextLoader PipesContextLoader PipesDefaultContextLoader
+external.message_writers           PipesBlobStoreMessageWriter PipesDefaultMessageWriter PipesMessageWriter
+external.message_writers           PipesOpenedData
+external.channels                  PipesBufferedStreamMessageWriterChannel PipesFileMessageWriterChannel
+external.channels                  PipesMessageWriterChannel PipesStreamMessageWriterChannel
+external.blob_store_channel        PipesBlobStoreMessageWriterChannel PipesBufferedFilesystemMessageWriterChannel
+external.log_capture               PipesDefaultLogWriter PipesDefaultLogWriterChannel PipesLogWriter
+external.log_capture               PipesLogWriterChannel PipesLogWriterOpenedData PipesStdioFileLogWriter
+external.log_capture               PipesStdioFileLogWriterChannel PipesStdioLogWriter PipesStdioLogWriterChannel
+
+# the caller's side
+orchestration.open                 open_pipes_session
+orchestration.session              PipesSession
+orchestration.run_context          RunContext
+orchestration.report               PipesSessionReport WriterReport
+orchestration.problems             SessionProblem
+orchestration.context_injectors    PipesBlobStoreContextInjector PipesContextInjector PipesEnvContextInjector
+orchestration.context_injectors    PipesFileContextInjector PipesTempFileContextInjector
+orchestration.message_readers      PipesCompositeMessageReader PipesMessageReader
+orchestration.blob_store_reader    PipesBlobStoreMessageReader
+orchestration.file_readers         PipesFileMessageReader PipesTempFileMessageReader
+orchestration.threaded_reader      PipesThreadedMessageReader
+orchestration.log_readers          PipesChunkedLogReader PipesLogReader
+orchestration.handler              PipesEvent PipesMessageHandler
+orchestration.results              AssetCheckResult MaterializeResult PipesExecutionResult
+
+# places that run jobs
+clients.client                     PipesClient PipesClientCompletedInvocation
+clients.subprocess                 PipesSubprocessClient
+
+# the protocol's values
+wire.params                        PipesExtras PipesParams decode_param encode_param
+wire.envelope                      PipesMessage
+wire.exceptions                    PipesException
+wire.context                       PipesContextData PipesDataProvenance PipesPartitionKeyRange PipesTimeWindow
+wire.metadata                      PIPES_METADATA_TYPE_INFER PipesMetadataRawValue PipesMetadataType
+wire.metadata                      PipesMetadataValue
+wire.payloads                      PipesAssetCheckSeverity
+
+# settings, on either side
+chunklog.options                   LogOptions
+
+# what can go wrong
+errors                             BlobpipesError DagsterPipesError DagsterPipesWarning FencedError IncompleteError
+errors                             InvalidOptionError InvalidUrlError JobFailedError LaunchError LogSealedError
+errors                             MalformedMessageError MessageTooLargeError MissingBackendError NeverOpenedError
+errors                             SessionExistsError StoreDeniedError StoreError StorePlaceMissingError
+errors                             StoreUnavailableError UndeliveredError UnserializableError WriterError
+"""
+_HOMES: Final = {
+    name: f"blobpipes.{module}"
+    for line in _NAMES.splitlines()
+    if line and not line.startswith("#")
+    for module, *names in [line.split()]
+    for name in names
 }
-_HOMES: Final = {name: module for module, names in _NAMES_BY_MODULE.items() for name in names}
 
 __all__ = ["__version__", *sorted(_HOMES)]  # noqa: PLE0604 - names, whatever the linter reads
 
