@@ -9,7 +9,7 @@ import pytest
 from blobpipes.orchestration.handler import PipesEvent, PipesMessageHandler
 from blobpipes.orchestration.problems import MAX_KEPT
 from blobpipes.orchestration.results import AssetCheckResult, MaterializeResult
-from blobpipes.wire.messages import PipesMessage, make_message
+from blobpipes.wire.messages import PipesMessage, encode_message, make_message
 from tests.orchestration.jobs import (
     HandFedReader,
     Recorder,
@@ -194,6 +194,15 @@ def test_observers_see_every_good_message_with_its_writer() -> None:
     feed(handler, opened(), made(), closed())
     handler.handle_line(b"noise")
     assert [type(event.payload).__name__ for event in seen] == ["Opened", "AssetMaterialization", "Closed"]
+
+
+def test_observers_are_told_which_chunk_brought_a_message() -> None:
+    seen: list[PipesEvent] = []
+    handler, _ = handler_and_log(on_event=seen.append)
+    handler.handle_line(encode_message(opened()), chunk=1)
+    handler.handle_line(encode_message(closed()), chunk=7)
+    handler.handle_message(log("from no chunk"))
+    assert [event.chunk for event in seen] == [1, 7, None]
 
 
 def test_an_observer_that_fails_is_reported_and_stops_nothing() -> None:

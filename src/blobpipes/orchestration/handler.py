@@ -54,6 +54,7 @@ class PipesEvent:
 
     payload: Payload
     writer: int = 0  # which of several writers, from 0
+    chunk: int | None = None  # which chunk of its log brought it; None where there are no chunks
 
 
 class PipesMessageHandler:
@@ -187,9 +188,9 @@ class PipesMessageHandler:
             self.report_problem("malformed", error.message, chunk=chunk)
             return
         with self._serial:
-            self._handle(message["method"], payload)
+            self._handle(message["method"], payload, chunk)
 
-    def _handle(self, method: str, payload: Payload) -> None:
+    def _handle(self, method: str, payload: Payload, chunk: int | None) -> None:
         if self.inbox.is_closed(self._writer) and not isinstance(payload, (Opened, ExternalStream)):
             self.report_problem("unwanted", f"{method} came after closed")  # official writers add captured output
         is_result = isinstance(payload, _RESULTS)
@@ -198,7 +199,7 @@ class PipesMessageHandler:
             self._dispatch(payload)
         for observer in tuple(self._observers):
             with self._isolated(f"the observer of {method}", is_result=is_result):
-                observer(PipesEvent(payload, self._writer))
+                observer(PipesEvent(payload, self._writer, chunk))
         if isinstance(payload, Closed):  # last, because whoever waits for it may leave at once
             self.inbox.closed(self._writer, payload.exception)
 
