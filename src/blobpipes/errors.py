@@ -137,6 +137,15 @@ class FencedError(WriterError):
     remedy = "Stop this process: what it does from here on is seen by nobody."
 
 
+class ForkedError(WriterError):
+    """A forked child used the context of its parent, whose log it cannot write to."""
+
+    remedy = (
+        "Report from the parent process, or start the child with the `spawn` method and hand it what it needs; "
+        "its printed output is captured all the same where the session asks for that."
+    )
+
+
 class LogSealedError(WriterError):
     """The log had already ended when this process tried to open it."""
 

@@ -6,6 +6,7 @@ caller: the next `write` or `close` raises it. `close` returns when everything i
 
 from __future__ import annotations
 
+import os
 import random
 import secrets
 import threading
@@ -21,6 +22,7 @@ from blobpipes.chunklog.writer_core import Request, State, Verb, WriterCore
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import (
     FencedError,
+    ForkedError,
     LogSealedError,
     StoreDeniedError,
     StoreError,
@@ -84,6 +86,9 @@ class ChunkWriter:
         self._warned_at = float("-inf")
         self._closing = False
         self._kept: Path | None = None
+        self._deadline = float("inf")  # after SIGTERM: when the platform kills
+        self._exiting = False
+        self._pid = os.getpid()
 
     def open(self, line: bytes) -> None:
         """Take the `opened` message and start to put chunks. Does not wait for the store."""
@@ -103,6 +108,7 @@ class ChunkWriter:
             LogSealedError: the log had ended before this process began.
             MessageTooLargeError: this message alone; nothing was taken.
         """
+        self._check_process()
         with self._changed:
             if not self._core.has_room(len(line)):
                 self._changed.wait_for(lambda: self._core.has_room(len(line)) or self._is_over())
@@ -110,9 +116,12 @@ class ChunkWriter:
                 self._raise_failure()
             if self._core.accept(line, self._clock.monotonic(), urgent=urgent):
                 self._changed.notify_all()
+        if self._exiting:
+            self.flush(self._options.close_timeout)
 
     def flush(self, timeout: float | None = None) -> bool:
         """Put what was accepted so far at once. True when the store has it, False after `timeout` seconds."""
+        self._check_process()
         with self._changed:
             wanted = self._core.accepted
             self._core.flush(self._clock.monotonic())
@@ -130,6 +139,8 @@ class ChunkWriter:
             UndeliveredError: the store could not be reached within `close_timeout`; says how many are lost.
             FencedError, LogSealedError: as `write`.
         """
+        if os.getpid() != self._pid:
+            return  # a forked child leaves the parent's `with` block: the log is the parent's to close
         with self._changed:
             if self._closing:
                 return
@@ -141,6 +152,33 @@ class ChunkWriter:
             if self._spool is not None and self._core.state is State.CLOSED:
                 self._spool.remove()
             self._raise_failure()
+
+    def terminate(self, grace: float) -> None:
+        """The platform ends this process in `grace` seconds: put everything at once. Returns at once.
+
+        A `close` after this gives up when the grace is over.
+        """
+        with self._changed:
+            self._deadline = min(self._deadline, self._clock.monotonic() + grace)
+            self._core.terminate(self._clock.monotonic())
+            self._changed.notify_all()
+
+    def expect_exit(self) -> None:
+        """The interpreter is about to end: put everything, and from here on every message as it comes.
+
+        Raises:
+            UndeliveredError: the store did not take it within `close_timeout`.
+        """
+        if os.getpid() != self._pid:
+            return
+        self._exiting = True
+        with self._changed:
+            if self._closing or not self._thread.is_alive():
+                return
+        if not self.flush(self._options.close_timeout):
+            with self._changed:
+                self._give_up("the process ended before the store took it")
+                self._raise_failure()
 
     @property
     def stats(self) -> WriterStats:
@@ -220,6 +258,7 @@ class ChunkWriter:
         deadline = begun + self._options.close_timeout
         while not self._is_over():
             now = self._clock.monotonic()
+            deadline = min(deadline, self._deadline)  # SIGTERM may come while we wait
             limit = min(deadline, begun + REFUSED_CLOSE) if self._is_refused() else deadline
             if now >= limit:
                 self._give_up(f"the store did not take it within {now - begun:.0f} s")
@@ -235,6 +274,11 @@ class ChunkWriter:
 
     def _is_refused(self) -> bool:
         return self._core.failures > 0 and isinstance(self._last_error, (StoreDeniedError, StorePlaceMissingError))
+
+    def _check_process(self) -> None:
+        """A forked child has a copy of this writer, but neither its thread nor the right to its log."""
+        if os.getpid() != self._pid:
+            raise ForkedError(f"this process is a fork of process {self._pid}, which owns the log")
 
     def _raise_failure(self) -> None:
         if self._failure is not None:

@@ -113,6 +113,7 @@ class WriterCore:
         self._not_before = now
         self._refused_reads = 0
         self._ambiguous = False  # a put of the frozen chunk failed: it may stand in the store all the same
+        self._terminating = False
         self._closing = False
         self._closing_flag = Flag.END
         self._flush_to = 0
@@ -184,6 +185,11 @@ class WriterCore:
         """What was accepted so far is due at once, and what failed is tried again at once."""
         self._flush_to = self.accepted
         self._not_before = min(self._not_before, now)
+
+    def terminate(self, now: float) -> None:
+        """The platform ends this process: as `flush`, and the chunks say so."""
+        self._terminating = True
+        self.flush(now)
 
     def abandon(self, reason: str) -> None:
         """Give up. `undelivered` says how much is lost."""
@@ -293,6 +299,7 @@ class WriterCore:
 
     def _flags(self, batch: Batch) -> frozenset[str]:
         found = [Flag.OPEN] if self.chunks == 0 else []
+        found += [Flag.TERM] if self._terminating else []
         if self._closing and batch.last == self.accepted:
             found.append(self._closing_flag)
         elif not batch.lines:

@@ -12,10 +12,12 @@ from io import StringIO
 from typing import Any, Final
 
 from blobpipes.chunklog.options import LogOptions, parse_options
+from blobpipes.chunklog.spool import Spool, default_spool_root, spool_directory
 from blobpipes.chunklog.writer import ChunkWriter
 from blobpipes.errors import DagsterPipesError, UndeliveredError
 from blobpipes.external.addresses import ENTRY, file_url
 from blobpipes.external.channels import PipesMessageWriterChannel
+from blobpipes.external.exits import watched
 from blobpipes.external.hook_store import HookStore
 from blobpipes.external.stream_tee import write_diagnostic
 from blobpipes.storage.open import open_store
@@ -66,15 +68,21 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
             UndeliveredError: the store did not take it within `close_timeout`.
         """
         options = self.options
+        store = self._make_store()
         writer = self._writer = ChunkWriter(
-            self._make_store(), options=options, negotiated=self._negotiated, on_warning=write_diagnostic
+            store,
+            options=options,
+            negotiated=self._negotiated,
+            on_warning=write_diagnostic,
+            spool=self._make_spool(store, options),
         )
-        try:
-            yield
-        finally:
-            self._writer = None
-            if self._started and not self._ended:
-                _store_all(writer, options.close_timeout)
+        with watched(writer):
+            try:
+                yield
+            finally:
+                self._writer = None
+                if self._started and not self._ended:
+                    _store_all(writer, options.close_timeout)
 
     def write_message(self, message: PipesMessage) -> None:
         writer = self._writer
@@ -117,6 +125,10 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
     def _make_store(self) -> Store:
         return HookStore(self.upload_messages_chunk, type(self).__name__)
 
+    def _make_spool(self, store: Store, options: LogOptions) -> Spool | None:
+        """None here: what a subclass stores where has no name by which a restarted process could find it."""
+        return None
+
 
 class StoreMessageWriterChannel(PipesBlobStoreMessageWriterChannel):
     """Chunks in a store of ours, which can also read back what it finds."""
@@ -130,6 +142,12 @@ class StoreMessageWriterChannel(PipesBlobStoreMessageWriterChannel):
 
     def _make_store(self) -> Store:
         return self._store
+
+    def _make_spool(self, store: Store, options: LogOptions) -> Spool | None:
+        if options.spool == "off" or (options.strict_bytes and not self._negotiated):
+            return None  # strict bytes carry no marks by which a replay could be trimmed
+        directory = spool_directory(default_spool_root(os.environ), store.url)
+        return Spool(directory, options.spool, limit=options.max_spool, on_trouble=write_diagnostic)
 
 
 class PipesBufferedFilesystemMessageWriterChannel(StoreMessageWriterChannel):

@@ -1,0 +1,238 @@
+"""Leaving in every way: whatever ends the process, what was accepted before it is in the store.
+
+The interval is ten minutes everywhere, so nothing arrives by itself.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+
+from blobpipes.errors import InvalidOptionError
+from blobpipes.external.exits import DEFAULT_GRACE, term_grace
+from tests.external.launching import SOURCE, bootstrap, messages_in, methods, negotiated, run_job
+
+OPTIONS = {"interval": 600, "heartbeat": 0}
+Start = Callable[[str], "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def environment(tmp_path: Path) -> dict[str, str]:
+    params = negotiated(tmp_path / "log", options=OPTIONS)
+    return {**bootstrap(params), "BLOBPIPES_SPOOL_DIR": str(tmp_path / "spool")}
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    return tmp_path / "log"
+
+
+def last_exception(log: Path) -> str:
+    closed = messages_in(log)[-1]
+    assert closed["method"] == "closed"
+    return str(closed["params"]["exception"]["message"])
+
+
+OPEN = "import blobpipes.external.open as o; p = o.open_dagster_pipes(); p.log.info('one'); p.log.info('two')\n"
+WITH = (
+    "import os, sys, signal, time\nimport blobpipes.external.open as o\n"
+    "with o.open_dagster_pipes() as p:\n    p.log.info('one')\n    "
+)
+
+
+def test_the_end_of_the_interpreter_flushes_and_invents_no_close(environment: dict[str, str], log: Path) -> None:
+    run_job(OPEN, environment)
+    assert methods(messages_in(log)) == ["opened", "log", "log"]
+
+
+def test_an_unhandled_exception_without_a_with_block_flushes(environment: dict[str, str], log: Path) -> None:
+    run_job(OPEN + "1 / 0", environment, status=1)
+    assert methods(messages_in(log)) == ["opened", "log", "log"]
+
+
+def test_an_unhandled_exception_in_a_thread_flushes(environment: dict[str, str], log: Path) -> None:
+    run_job(OPEN + "import threading\nt = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()", environment)
+    assert methods(messages_in(log)) == ["opened", "log", "log"]
+
+
+def test_what_a_thread_says_after_the_main_thread_has_ended_arrives(environment: dict[str, str], log: Path) -> None:
+    source = OPEN + (
+        "import threading\n"
+        "def late():\n    threading.main_thread().join()\n    p.log.info('late')\n"
+        "threading.Thread(target=late).start()"
+    )
+    run_job(source, environment)
+    assert messages_in(log)[-1]["params"]["message"] == "late"
+
+
+def test_sys_exit_with_zero_is_a_clean_close(environment: dict[str, str], log: Path) -> None:
+    run_job(WITH + "sys.exit(0)", environment)
+    assert messages_in(log)[-1] == {"__dagster_pipes_version": "0.1", "method": "closed", "params": {}}
+
+
+def test_sys_exit_with_a_code_is_reported_and_kept(environment: dict[str, str], log: Path) -> None:
+    run_job(WITH + "sys.exit(3)", environment, status=3)
+    assert last_exception(log) == "SystemExit: 3\n"
+
+
+@pytest.fixture
+def start(environment: dict[str, str]) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
+    """Starts a job and waits until it has printed `ready`."""
+    with ExitStack() as jobs:
+
+        def start_one(source: str) -> subprocess.Popen[str]:
+            job = jobs.enter_context(
+                subprocess.Popen(
+                    [sys.executable, "-c", source],
+                    env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1", **environment},
+                    stdout=subprocess.PIPE,
+                    stderr=subprocess.DEVNULL,
+                    text=True,
+                )
+            )
+            jobs.callback(job.kill)
+            assert job.stdout is not None
+            assert job.stdout.readline().strip() == "ready"
+            return job
+
+        yield start_one
+
+
+def test_sigterm_closes_with_what_was_said_before(start: Start, log: Path) -> None:
+    job = start(WITH + "print('ready'); time.sleep(60)")
+    job.terminate()
+    assert job.wait(20) == 128 + signal.SIGTERM
+    assert methods(messages_in(log)) == ["opened", "log", "closed"]
+    assert last_exception(log) == "SystemExit: 143\n"
+
+
+def test_sigterm_without_a_with_block_flushes(start: Start, log: Path) -> None:
+    job = start(OPEN + "print('ready'); import time; time.sleep(60)")
+    job.terminate()
+    assert job.wait(20) == 143
+    assert methods(messages_in(log)) == ["opened", "log", "log"]
+
+
+def test_sigterm_puts_everything_while_the_main_thread_is_in_c_code(start: Start, log: Path) -> None:
+    job = start(WITH + "print('ready'); import hashlib; hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**9)")
+    job.terminate()
+    wait_for(lambda: log.exists() and "log" in methods(messages_in(log)))
+    assert job.poll() is None  # still in the hash
+    job.kill()
+    job.wait(20)
+
+
+def wait_for(condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + 15
+    while not condition():
+        assert time.monotonic() < deadline
+        threading.Event().wait(0.02)  # another process' progress can only be looked at
+
+
+def test_a_handler_of_the_program_runs_too(start: Start, log: Path) -> None:
+    source = (
+        "import signal\nsignal.signal(signal.SIGTERM, lambda number, frame: sys.exit(7))\n"
+        + WITH
+        + "print('ready'); time.sleep(60)"
+    )
+    job = start("import sys\n" + source)
+    job.terminate()
+    assert job.wait(20) == 7
+    assert last_exception(log) == "SystemExit: 7\n"
+
+
+def test_a_program_that_ignores_sigterm_goes_on(start: Start, log: Path) -> None:
+    ignoring = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
+    source = ignoring + WITH + "print('ready'); time.sleep(0.5)"
+    job = start(source)
+    job.terminate()
+    assert job.wait(20) == 0
+    assert messages_in(log)[-1]["params"] == {}
+
+
+def test_ctrl_c_is_reported(start: Start, log: Path) -> None:
+    job = start(WITH + "print('ready'); time.sleep(60)")
+    job.send_signal(signal.SIGINT)
+    assert job.wait(20) == -signal.SIGINT
+    assert last_exception(log) == "KeyboardInterrupt\n"
+
+
+def test_handlers_are_put_back_after_the_close(environment: dict[str, str]) -> None:
+    source = """
+    import signal
+    import blobpipes.external.open as o
+    before = signal.getsignal(signal.SIGTERM)
+    with o.open_dagster_pipes():
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+    assert signal.set_wakeup_fd(-1) == -1
+    """
+    run_job(source, environment)
+
+
+def test_a_forked_child_cannot_touch_the_log_and_the_parent_goes_on(environment: dict[str, str], log: Path) -> None:
+    source = WITH + (
+        "child = os.fork()\n"
+        "    if child == 0:\n"
+        "        try:\n            p.report_custom_message('from the child')\n"
+        "        except Exception as error:\n            print(type(error).__name__)\n"
+        "        sys.exit(5)\n"
+        "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5\n"
+        "    p.log.info('two')"
+    )
+    done = run_job(source, environment)
+    assert "ForkedError" in done.stdout
+    assert [message["params"].get("message") for message in messages_in(log)] == [None, "one", "two", None]
+
+
+def test_sigterm_for_a_forked_child_is_not_the_parents(environment: dict[str, str], log: Path) -> None:
+    source = WITH + (
+        "child = os.fork()\n"
+        "    if child == 0:\n        time.sleep(60)\n"
+        "    os.kill(child, signal.SIGTERM)\n"
+        "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM\n"
+        "    p.log.info('two')"
+    )
+    run_job(source, environment)
+    assert messages_in(log)[-1]["params"] == {}
+
+
+def test_a_multiprocessing_child_leaves_the_parents_log_alone(environment: dict[str, str], log: Path) -> None:
+    source = WITH + (
+        "import multiprocessing\n"
+        "    work = multiprocessing.get_context('fork').Process(target=p.report_custom_message, args=(1,))\n"
+        "    work.start(); work.join()\n"
+        "    assert work.exitcode == 1\n"
+    )
+    done = run_job(source, environment)
+    assert "ForkedError" in done.stderr
+    assert methods(messages_in(log)) == ["opened", "log", "closed"]
+
+
+@pytest.mark.parametrize("end", ["os._exit(1)", "os.kill(os.getpid(), signal.SIGKILL)"])
+def test_with_a_wal_not_even_a_killed_process_loses_a_message(tmp_path: Path, log: Path, end: str) -> None:
+    params = negotiated(log, options={**OPTIONS, "spool": "wal"})
+    environment = {**bootstrap(params), "BLOBPIPES_SPOOL_DIR": str(tmp_path / "spool")}
+    status = 1 if "_exit" in end else -signal.SIGKILL
+    run_job(WITH + f"[p.log.info(str(n)) for n in range(100)]; {end}", environment, status=status)
+    assert len(messages_in(log)) < 102 if log.exists() else True
+    run_job(WITH + "pass", environment)
+    said = [message["params"].get("message") for message in messages_in(log)]
+    assert said == [None, "one", *map(str, range(100)), None, "one", None]
+    assert list((tmp_path / "spool").iterdir()) == []
+
+
+def test_the_grace_can_be_set_and_is_checked() -> None:
+    assert term_grace({}) == DEFAULT_GRACE
+    assert term_grace({"BLOBPIPES_TERM_GRACE": "25s"}) == 25
+    with pytest.raises(InvalidOptionError, match="BLOBPIPES_TERM_GRACE"):
+        term_grace({"BLOBPIPES_TERM_GRACE": "soon"})
