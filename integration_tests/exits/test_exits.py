@@ -17,8 +17,6 @@ from pathlib import Path
 
 import pytest
 
-from blobpipes.errors import InvalidOptionError
-from blobpipes.external.exits import DEFAULT_GRACE, term_grace
 from tests.external.launching import SOURCE, bootstrap, messages_in, methods, negotiated, run_job
 
 OPTIONS = {"interval": 600, "heartbeat": 0}
@@ -229,10 +227,3 @@ def test_with_a_wal_not_even_a_killed_process_loses_a_message(tmp_path: Path, lo
     said = [message["params"].get("message") for message in messages_in(log)]
     assert said == [None, "one", *map(str, range(100)), None, "one", None]
     assert list((tmp_path / "spool").iterdir()) == []
-
-
-def test_the_grace_can_be_set_and_is_checked() -> None:
-    assert term_grace({}) == DEFAULT_GRACE
-    assert term_grace({"BLOBPIPES_TERM_GRACE": "25s"}) == 25
-    with pytest.raises(InvalidOptionError, match="BLOBPIPES_TERM_GRACE"):
-        term_grace({"BLOBPIPES_TERM_GRACE": "soon"})
