@@ -1,0 +1,16 @@
+"""For all tests: hypothesis judges what the code does, not how busy the machine is."""
+
+from __future__ import annotations
+
+import os
+
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "blobpipes",
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow],
+    derandomize=bool(os.environ.get("CI")),  # CI judges the change; new examples are looked for everywhere else
+    print_blob=True,
+)
+settings.load_profile("blobpipes")
