@@ -17,6 +17,7 @@ from blobpipes.errors import LaunchError
 Stream: TypeAlias = "int | IO[Any] | None"
 Process: TypeAlias = "subprocess.Popen[bytes]"
 
+PIPE: Final = subprocess.PIPE
 _HAS_GROUPS: Final = os.name == "posix"
 _SIGKILL_REMEDY: Final = "Often the machine ran out of memory: look at its kernel log, and give the job more."
 

@@ -15,7 +15,8 @@ from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from blobpipes.clients.client import PipesClient, PipesClientCompletedInvocation
-from blobpipes.clients.launch import Command, Process, Stream, how_it_ended, interrupt, parse_command
+from blobpipes.clients.launch import PIPE, Command, Process, Stream, how_it_ended, interrupt, parse_command
+from blobpipes.clients.output import message_output
 from blobpipes.errors import JobFailedError
 from blobpipes.orchestration.context_injectors import PipesContextInjector, PipesTempFileContextInjector
 from blobpipes.orchestration.file_readers import PipesTempFileMessageReader
@@ -61,7 +62,7 @@ class PipesSubprocessClient(PipesClient):
         stderr: Stream = None,
         **session_options: Any,
     ) -> None:
-        if subprocess.PIPE in (stdout, stderr):
+        if PIPE in (stdout, stderr):
             raise ValueError("a pipe would fill up, because nobody reads it here; pass a file or a descriptor")
         self._env = dict(env or {})
         self._cwd = cwd
@@ -69,6 +70,7 @@ class PipesSubprocessClient(PipesClient):
         self._context_injector = context_injector
         self._message_reader = message_reader
         self._forward_termination = forward_termination
+        self._output = message_output(message_reader, muted=not forward_stdio)
         self._stdout = stdout if forward_stdio or stdout is not None else subprocess.DEVNULL
         self._stderr = stderr if forward_stdio or stderr is not None else subprocess.DEVNULL
         self._termination_timeout = termination_timeout
@@ -101,6 +103,8 @@ class PipesSubprocessClient(PipesClient):
             BlobpipesError: the session could not be opened; nothing was launched.
         """
         with self._running(context, extras, self._command(command, env, cwd), session) as (opened, process):
+            for _ in self._output.lines_handled(opened, process):
+                pass
             process.wait()
         return PipesClientCompletedInvocation(opened)
 
@@ -120,7 +124,12 @@ class PipesSubprocessClient(PipesClient):
         the job. `invocation = yield from client.stream(...)` also has what `run` returns.
         """
         with self._running(context, extras, self._command(command, env, cwd), session) as (opened, process):
-            yield from opened.iter_results(while_running=lambda: process.poll() is None)
+            given = 0
+            for _ in self._output.lines_handled(opened, process):
+                new = opened.get_reported_results(start=given)
+                given += len(new)
+                yield from new
+            yield from opened.iter_results(start=given, while_running=lambda: process.poll() is None)
             process.wait()
         return PipesClientCompletedInvocation(opened)
 
@@ -142,13 +151,16 @@ class PipesSubprocessClient(PipesClient):
     ) -> Iterator[tuple[PipesSession, Process]]:
         """The block waits for the process; however it ends, the process is gone before the session ends."""
         with self._open_session(context, extras, session) as opened:
-            process = command.start(opened.get_bootstrap_env_vars())
+            process = self._output.piped(command).start(opened.get_bootstrap_env_vars())
             try:
                 yield opened, process
             except BaseException:
                 if self._forward_termination:
                     interrupt(process, self._termination_timeout, group=True)
+                    self._output.handle_rest(opened, process)
                 raise
+            finally:
+                self._output.close(process)
             if process.returncode != 0:
                 text, remedy = how_it_ended(command.program, process.returncode)
                 raise JobFailedError(text, exit_code=process.returncode, remedy=remedy)

@@ -28,7 +28,7 @@ class FileTail:
         path: Path,
         *,
         scheduler: Scheduler,
-        deliver: Callable[[bytes], None],
+        deliver: Callable[[bytes], object],
         report: Callable[[str], None],
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:

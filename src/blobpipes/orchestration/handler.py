@@ -96,25 +96,26 @@ class PipesMessageHandler:
         """Do what one message says. Never raises: what is wrong with it goes into the report."""
         self._take(message, None)
 
-    def handle_line(self, line: bytes | str, *, chunk: int | None = None, among_output: bool = False) -> None:
-        """One line of a file or a chunk. A blank one is nothing.
+    def handle_line(self, line: bytes | str, *, chunk: int | None = None, among_output: bool = False) -> bool:
+        """One line of a file or a chunk, blank ones are nothing; whether it was a message, good or bad.
 
         Args:
             chunk: the number of the chunk, for problems.
             among_output: lines that are no messages are to be expected; else they are reported.
         """
         if not line.strip():
-            return
-        self.inbox.count_bytes(len(line))
+            return False
         try:
             message = parse_line(line)
         except MalformedMessageError as error:
             self.report_problem("malformed", error.message, chunk=chunk)
-            return
-        if message is None and not among_output:
-            self.report_problem("malformed", f"not a message: {_shown(line)}", chunk=chunk)
+            return True
         if message is not None:
+            self.inbox.count_bytes(len(line))
             self._take(message, chunk)
+        elif not among_output:
+            self.report_problem("malformed", f"not a message: {_shown(line)}", chunk=chunk)
+        return message is not None
 
     def report_problem(self, kind: str, text: str, *, chunk: int | None = None) -> None:
         """Name a fault that was stepped over, in the report and in the run's log."""
@@ -164,7 +165,7 @@ class PipesMessageHandler:
 
     def get_reported_results(self) -> Sequence[PipesExecutionResult]:
         """What was reported so far, in order of arrival."""
-        return self.inbox.results()
+        return self.inbox.results_after(0)
 
     def get_custom_messages(self) -> Sequence[Any]:
         """The payloads of the custom messages so far, in order of arrival."""

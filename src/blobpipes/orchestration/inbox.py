@@ -182,14 +182,8 @@ class Inbox:
         with self._changed:
             return writer in self.writers and self.writers[writer].closed
 
-    def results(self) -> tuple[PipesExecutionResult, ...]:
-        """All results so far."""
-        with self._changed:
-            self._handed_out = len(self._entries)
-            return tuple(entry.result for entry in self._entries)
-
     def results_after(self, position: int) -> tuple[PipesExecutionResult, ...]:
-        """The results from `position` (from 0) on, which count as taken."""
+        """The results from `position` (from 0) on. All of them count as taken from now on."""
         with self._changed:
             self._handed_out = len(self._entries)
             return tuple(entry.result for entry in self._entries[position:])

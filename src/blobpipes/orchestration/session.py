@@ -97,9 +97,9 @@ class PipesSession:
 
     # --- what has come --------------------------------------------------------------------------------
 
-    def get_reported_results(self) -> Sequence[PipesExecutionResult]:
-        """What the job has reported so far, in order of arrival."""
-        return self._inbox.results()
+    def get_reported_results(self, *, start: int = 0) -> Sequence[PipesExecutionResult]:
+        """What the job has reported so far, in order of arrival; without the first `start` results."""
+        return self._inbox.results_after(start)
 
     def get_results(
         self, *, implicit_materializations: bool = True, metadata: Metadata | None = None
@@ -111,20 +111,25 @@ class PipesSession:
                 assets of which the job reported nothing.
             metadata: put on top of each result's own.
         """
-        return with_metadata((*self._inbox.results(), *self._implicit(implicit_materializations)), metadata or {})
+        return with_metadata(
+            (*self._inbox.results_after(0), *self._implicit(implicit_materializations)), metadata or {}
+        )
 
     def get_custom_messages(self) -> Sequence[Any]:
         """The payloads of the job's custom messages so far, in order of arrival."""
         return self._inbox.custom_messages()
 
-    def iter_results(self, *, while_running: Callable[[], bool] | None = None) -> Iterator[PipesExecutionResult]:
+    def iter_results(
+        self, *, start: int = 0, while_running: Callable[[], bool] | None = None
+    ) -> Iterator[PipesExecutionResult]:
         """Each result as soon as it has come, until the job has closed or its log has ended.
 
         Args:
+            start: leave out so many of the first.
             while_running: says whether the process still runs. Needed where it may die without closing
                 and nobody else calls `process_gone`.
         """
-        position = 0
+        position = start
         while results := self._results_after(position, while_running):
             position += len(results)
             yield from results
@@ -181,7 +186,7 @@ class PipesSession:
     def _implicit(self, wanted: bool) -> Sequence[PipesExecutionResult]:
         if not wanted or self._report is None or self._report.verdict != "complete":
             return ()
-        return implicit_materializations(self._inbox.results(), self.context_data["asset_keys"])
+        return implicit_materializations(self._inbox.results_after(0), self.context_data["asset_keys"])
 
     def _results_after(self, position: int, while_running: Callable[[], bool] | None) -> Sequence[PipesExecutionResult]:
         """Wait for more results than `position`; none at the end of everything."""
