@@ -93,6 +93,11 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.orchestration.results import PipesExecutionResult as PipesExecutionResult
     from blobpipes.orchestration.run_context import RunContext as RunContext
     from blobpipes.orchestration.session import PipesSession as PipesSession
+    from blobpipes.orchestration.stdio import PipesStdioMessageReader as PipesStdioMessageReader
+    from blobpipes.orchestration.stdio import extract_message_or_forward_to_file as extract_message_or_forward_to_file
+    from blobpipes.orchestration.stdio import (
+        extract_message_or_forward_to_stdout as extract_message_or_forward_to_stdout,
+    )
     from blobpipes.orchestration.threaded_reader import PipesThreadedMessageReader as PipesThreadedMessageReader
     from blobpipes.wire.context import PipesContextData as PipesContextData
     from blobpipes.wire.context import PipesDataProvenance as PipesDataProvenance
@@ -140,6 +145,8 @@ orchestration.message_readers      PipesCompositeMessageReader PipesMessageReade
 orchestration.blob_store_reader    PipesBlobStoreMessageReader
 orchestration.file_readers         PipesFileMessageReader PipesTempFileMessageReader
 orchestration.threaded_reader      PipesThreadedMessageReader
+orchestration.stdio                PipesStdioMessageReader
+orchestration.stdio                extract_message_or_forward_to_file extract_message_or_forward_to_stdout
 orchestration.log_readers          PipesChunkedLogReader PipesLogReader
 orchestration.handler              PipesEvent PipesMessageHandler
 orchestration.results              AssetCheckResult MaterializeResult PipesExecutionResult

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -29,6 +30,10 @@ from blobpipes.storage.store import Store
 from blobpipes.wire.params import PipesParams
 
 _KNOWN: Final[dict[str, Capabilities]] = {}  # by storage: asked once per process, because two puts are not free
+_WEAK: Final = (
+    "This store cannot create an object only where there is none, so a second process that writes to the same "
+    "session may go unnoticed."
+)
 
 
 class PipesBlobStoreMessageReader(LogReaderHolder):
@@ -110,7 +115,7 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
             SessionExistsError: the name is taken.
         """
         with self.get_params() as params:
-            log = self._hooked(params, handler) if self._has_hook() else self._prepared(params, handler.context)
+            log = self._hooked(params, handler) if self._has_hook() else self._prepared(params, handler)
             with self.reading_logs(log.params, handler), _reading(log, handler, self._clock):
                 yield log.params
 
@@ -130,13 +135,15 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         store = HookStore(download, type(self).__name__)
         return _Log(params, store, Meter(), ReaderSettings(self._options, may_seal=False))
 
-    def _prepared(self, params: PipesParams, context: RunContext) -> _Log:
+    def _prepared(self, params: PipesParams, handler: PipesMessageHandler) -> _Log:
         """The log at its place, once the store has shown what it can do."""
         assert self._storage is not None
         ours = params["blobpipes"]
         place = self._storage.session(ours["sid"])
         owner, meter = secrets.token_hex(8), Meter()
-        found = self._preflight(place, self._descriptor(place, context, owner), meter)
+        found, is_news = self._preflight(place, self._descriptor(place, handler.context, owner), meter)
+        if is_news and not found.atomic_create:
+            handler.say(logging.WARNING, f"{place.storage.shown}: single-writer guarantees only. {_WEAK}")
         settings = ReaderSettings(
             self._options,
             owner=owner,
@@ -147,8 +154,11 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         told = {**params, "blobpipes": {**ours, "create": found.atomic_create}}
         return _Log(told, place.open_store(retry=None, meter=meter), meter, settings)
 
-    def _preflight(self, place: SessionPlace, descriptor: SessionDescriptor, meter: Meter) -> Capabilities:
-        """Refused credentials, a missing bucket, a name that is taken: all of that is found here."""
+    def _preflight(self, place: SessionPlace, descriptor: SessionDescriptor, meter: Meter) -> tuple[Capabilities, bool]:
+        """What the store can do, and whether that was unknown before.
+
+        Refused credentials, a missing bucket, a name that is taken: all of that is found here.
+        """
         store = place.open_store(retry=OPENING, meter=meter)
         if self._session is not None and store.get(SESSION_KEY) is not None:
             raise SessionExistsError(f"the session {place.url} already exists")
@@ -156,10 +166,10 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         if known is None:
             found = probe(store, SESSION_KEY, descriptor.encode(), chunk_key(1))
             _KNOWN[place.storage.identity] = found
-            return found
+            return found, True
         if not store.put_if_absent(SESSION_KEY, descriptor.encode()):
             raise SessionExistsError(f"the session {place.url} already exists")
-        return known
+        return known, False
 
     def _descriptor(self, place: SessionPlace, context: RunContext, owner: str) -> SessionDescriptor:
         return SessionDescriptor(
