@@ -30,6 +30,8 @@ def check_month(month: str | None) -> str:
     Raises:
         ValueError: it has not, or no month was given.
     """
+    if month is None:
+        raise ValueError("no month was given: pass --month, or launch the job for a partition")
     if month not in MONTHS:
         raise ValueError(f"there is no month {month!r}: the data has {MONTHS[0]} to {MONTHS[-1]}, written YYYY-MM")
     return month

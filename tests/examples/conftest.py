@@ -3,16 +3,39 @@
 from __future__ import annotations
 
 import csv
+import os
 import sys
 import zipfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-FLIGHTS = Path(__file__).parents[2] / "examples" / "flights"
-sys.path.insert(0, str(FLIGHTS))
+ROOT = Path(__file__).parents[2]
+sys.path.insert(0, str(ROOT / "examples" / "flights"))
 
+import polars as pl  # noqa: E402
 import source  # noqa: E402 - found through the path above
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _jobs_find_this_checkout() -> Iterator[None]:
+    """Also where blobpipes is not installed, but only on pytest's path; and no URL but the test's own."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("PYTHONPATH", os.pathsep.join([str(ROOT / "src"), os.environ.get("PYTHONPATH", "")]))
+        patch.delenv("BLOBPIPES_URL", raising=False)
+        yield
+
+
+@pytest.fixture(scope="session")
+def flights() -> pl.DataFrame:
+    """The whole year."""
+    return source.read_flights()
+
+
+@pytest.fixture(scope="session")
+def january(flights: pl.DataFrame) -> pl.DataFrame:
+    return flights.filter(pl.col("month") == 1)
 
 
 @pytest.fixture(scope="session")

@@ -13,11 +13,6 @@ Rows = list[dict[str, str]]
 
 
 @pytest.fixture(scope="module")
-def january() -> pl.DataFrame:
-    return source.read_month("2013-01")
-
-
-@pytest.fixture(scope="module")
 def summary(january: pl.DataFrame) -> delays.MonthSummary:
     return delays.summarize("2013-01", january)
 
@@ -26,21 +21,26 @@ def minutes(rows: Rows, column: str) -> list[int]:
     return [int(row[column]) for row in rows if row[column] != "NA"]
 
 
-def test_the_year_has_the_published_number_of_flights() -> None:
-    flights = source.read_flights()
+def test_the_year_has_the_published_number_of_flights(flights: pl.DataFrame) -> None:
     assert flights.height == 336_776
     assert flights.filter(pl.col("dep_time").is_null()).height == 8_255
 
 
-def test_a_month_is_exactly_the_rows_of_that_month(january: pl.DataFrame, january_rows: Rows) -> None:
+def test_a_month_is_exactly_the_rows_of_that_month(january_rows: Rows) -> None:
+    january = source.read_month("2013-01")
     assert january.height == len(january_rows) == 27_004
     assert january["flight"].to_list() == [int(row["flight"]) for row in january_rows]
 
 
-@pytest.mark.parametrize("month", ["2013-13", "2012-05", "2013-1", "January", "", None])
-def test_a_month_that_the_data_lacks_is_named_in_the_error(month: str | None) -> None:
+@pytest.mark.parametrize("month", ["2013-13", "2012-05", "2013-1", "January", ""])
+def test_a_month_that_the_data_lacks_is_named_in_the_error(month: str) -> None:
     with pytest.raises(ValueError, match=rf"no month {month!r}: the data has 2013-01 to 2013-12"):
         source.check_month(month)
+
+
+def test_a_missing_month_says_where_months_come_from() -> None:
+    with pytest.raises(ValueError, match=r"pass --month, or launch the job for a partition"):
+        source.check_month(None)
 
 
 def test_data_that_is_not_installed_names_the_package(monkeypatch: pytest.MonkeyPatch) -> None:
