@@ -29,6 +29,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.errors import MissingBackendError as MissingBackendError
     from blobpipes.errors import NeverOpenedError as NeverOpenedError
     from blobpipes.errors import SessionExistsError as SessionExistsError
+    from blobpipes.errors import SessionNotFoundError as SessionNotFoundError
     from blobpipes.errors import StoreDeniedError as StoreDeniedError
     from blobpipes.errors import StoreError as StoreError
     from blobpipes.errors import StorePlaceMissingError as StorePlaceMissingError

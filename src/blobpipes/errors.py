@@ -180,6 +180,12 @@ class NeverOpenedError(IncompleteError):
     )
 
 
+class SessionNotFoundError(BlobpipesError, LookupError):
+    """No session of this name is under the URL, or none at all."""
+
+    remedy = "Check the URL; `blobpipes ls URL` shows the sessions under it."
+
+
 class JobFailedError(BlobpipesError):
     """The external process ended with a failure (exit code, signal, or the platform's word)."""
 
