@@ -1,0 +1,116 @@
+"""`blobpipes COMMAND`: finds the command, and turns whatever goes wrong into one line and an exit code.
+
+Nothing heavy is imported before it is needed: the help pages load nothing but argparse.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from importlib import import_module
+from types import ModuleType
+from typing import Final, TextIO
+
+from blobpipes.cli.arguments import Parser, Version
+
+COMMANDS: Final = {
+    "demo": "run a year of flights through the whole pipe on this machine",
+    "run": "run a command under a session and show what it reports",
+    "tail": "follow a session from anywhere until it ends",
+    "show": "print a session as it stands",
+    "ls": "list the sessions under a URL",
+}
+
+DESCRIPTION: Final = """\
+Run a job anywhere and see everything that it reports, through nothing but a
+storage URL."""
+EPILOG: Final = """\
+A URL is any that fsspec knows: s3://bucket/prefix, gs://bucket/prefix,
+az://container/prefix, file:///directory, or a plain path. Options follow it:
+'s3://bucket/jobs?interval=2s'. BLOBPIPES_URL is the default.
+
+`blobpipes COMMAND --help` tells more about each. With BLOBPIPES_DEBUG=1 an
+error shows where it came from."""
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one command; its exit code. Never raises for what a user, a job or a store does wrong."""
+    arguments = list(sys.argv[1:] if argv is None else argv)
+    try:
+        with _plain_warnings():
+            return _run(arguments, sys.stdout)
+    except SystemExit as ended:  # argparse: help, version, or a usage error that it has reported
+        return ended.code if isinstance(ended.code, int) else 0
+    except BrokenPipeError:
+        return _leave_quietly()
+
+
+def _run(arguments: list[str], stdout: TextIO) -> int:
+    own, job = _split(arguments)
+    chosen = next((word for word in own if not word.startswith("-")), None)
+    module = import_module(f"blobpipes.cli.{chosen}") if chosen in COMMANDS else None
+    parser = build_parser(chosen, module)
+    args = parser.parse_args(own)
+    if module is None:
+        parser.print_help(stdout)
+        return 0
+    args.job = job
+    from blobpipes.cli.running import run_command  # argparse was enough for the help pages
+
+    return run_command(module.execute, args, stdout)
+
+
+def build_parser(chosen: str | None = None, module: ModuleType | None = None) -> Parser:
+    """The parser of all commands; the arguments of the chosen one only, so that the others need not be loaded."""
+    parser = Parser(prog="blobpipes", description=DESCRIPTION, epilog=EPILOG, formatter_class=_Help)
+    parser.add_argument("--version", action=Version, help="print the version")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", title="commands", parser_class=Parser)
+    for name, summary in COMMANDS.items():
+        command = commands.add_parser(name, help=summary, formatter_class=_Help)
+        if name == chosen and module is not None:
+            command.description = module.DESCRIPTION
+            command.epilog = module.EPILOG
+            module.add_arguments(command)
+    return parser
+
+
+class _Help(argparse.RawDescriptionHelpFormatter):
+    """Descriptions and examples keep their lines."""
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str] | None]:
+    """Our arguments, and the job's command after `--`."""
+    if "--" not in arguments:
+        return arguments, None
+    at = arguments.index("--")
+    return arguments[:at], arguments[at + 1 :]
+
+
+@contextmanager
+def _plain_warnings() -> Iterator[None]:
+    """A warning is one line for people, not a place in our source."""
+
+    def show(message: Warning | str, *_: object, **__: object) -> None:
+        with suppress(OSError, ValueError):
+            sys.stderr.write(f"warning: {message}\n")
+
+    with warnings.catch_warnings():
+        warnings.showwarning = show
+        yield
+
+
+def _leave_quietly() -> int:
+    """Whoever read our output has gone, as `head` does. What Python would still flush goes nowhere."""
+    with suppress(OSError, ValueError):
+        nowhere = os.open(os.devnull, os.O_WRONLY)
+        os.dup2(nowhere, sys.stdout.fileno())
+        os.close(nowhere)
+    return 141
+
+
+if __name__ == "__main__":
+    sys.exit(main())
