@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.errors import DagsterPipesError as DagsterPipesError
     from blobpipes.errors import DagsterPipesWarning as DagsterPipesWarning
     from blobpipes.errors import FencedError as FencedError
+    from blobpipes.errors import ForkedError as ForkedError
     from blobpipes.errors import IncompleteError as IncompleteError
     from blobpipes.errors import InvalidOptionError as InvalidOptionError
     from blobpipes.errors import InvalidUrlError as InvalidUrlError
@@ -169,11 +170,12 @@ wire.payloads                      PipesAssetCheckSeverity
 chunklog.options                   LogOptions
 
 # what can go wrong
-errors                             BlobpipesError DagsterPipesError DagsterPipesWarning FencedError IncompleteError
-errors                             InvalidOptionError InvalidUrlError JobFailedError LaunchError LogSealedError
-errors                             MalformedMessageError MessageTooLargeError MissingBackendError NeverOpenedError
-errors                             SessionExistsError StoreDeniedError StoreError StorePlaceMissingError
-errors                             StoreUnavailableError UndeliveredError UnserializableError WriterError
+errors                             BlobpipesError DagsterPipesError DagsterPipesWarning FencedError ForkedError
+errors                             IncompleteError InvalidOptionError InvalidUrlError JobFailedError LaunchError
+errors                             LogSealedError MalformedMessageError MessageTooLargeError MissingBackendError
+errors                             NeverOpenedError SessionExistsError SessionNotFoundError StoreDeniedError
+errors                             StoreError StorePlaceMissingError StoreUnavailableError UndeliveredError
+errors                             UnserializableError WriterError
 """
 _HOMES: Final = {
     name: f"blobpipes.{module}"
