@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -16,6 +16,7 @@ from blobpipes.errors import MalformedMessageError
 
 SESSION_KEY: Final = "_bp/session.json"
 CONTEXT_KEY: Final = "_bp/context.json"
+LANES: Final = "lanes/"
 
 _CHUNK_NAME: Final = re.compile(r"([1-9][0-9]*)\.json")
 
@@ -23,6 +24,17 @@ _CHUNK_NAME: Final = re.compile(r"([1-9][0-9]*)\.json")
 def chunk_key(number: int) -> str:
     """The name of chunk `number` (from 1), relative to its log's prefix."""
     return f"{number}.json"
+
+
+def lane_prefix(lane: str) -> str:
+    """Where a lane's chunks are, relative to the session. Lane 0 is the session's own log."""
+    return "" if lane == "0" else f"{LANES}{lane}/"
+
+
+def lane_names(keys: Collection[str]) -> set[str]:
+    """The lanes of which these keys of a session show a chunk."""
+    names = {key.split("/")[1] for key in keys if key.startswith(LANES) and key.count("/") == 2}
+    return names | {"0" for key in keys if chunk_number(key) is not None}
 
 
 def chunk_number(key: str) -> int | None:

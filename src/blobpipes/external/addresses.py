@@ -13,8 +13,10 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from blobpipes.chunklog.layout import lane_prefix
 from blobpipes.chunklog.options import LogOptions, parse_options
 from blobpipes.errors import DagsterPipesError, InvalidUrlError
+from blobpipes.external.lanes import lane_of
 from blobpipes.storage.url import parse_url, without_secrets
 from blobpipes.wire.params import PipesParams
 
@@ -75,7 +77,8 @@ def messages_address(params: PipesParams, url: str | None, storage_options: Mapp
         named = file_url(text_param(params, PATH))
     if named is None:
         raise cannot_use(params, "a blob-store message writer", f"`{ENTRY}`, `{BUCKET}` or `{PATH}`")
-    return Address(named, options)
+    lane = lane_of(os.environ, (entry_of(params) or {}).get("lanes"))
+    return Address(f"{named}/{lane_prefix(lane)}".rstrip("/") if lane is not None else named, options)
 
 
 def context_address(params: PipesParams, url: str | None, storage_options: Mapping[str, Any]) -> tuple[Address, str]:

@@ -5,11 +5,11 @@ from __future__ import annotations
 import logging
 import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass, replace
 from typing import Any, Final
 
-from blobpipes.chunklog.layout import SESSION_KEY, SessionDescriptor, chunk_key
+from blobpipes.chunklog.layout import SESSION_KEY, SessionDescriptor, chunk_key, lane_prefix
 from blobpipes.chunklog.options import changed_options, parse_options
 from blobpipes.chunklog.reader import LogReader
 from blobpipes.chunklog.reader_types import Delivered, Problem, ReaderSettings
@@ -17,6 +17,7 @@ from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import DagsterPipesError, InvalidUrlError, SessionExistsError
 from blobpipes.orchestration.handler import PipesMessageHandler
 from blobpipes.orchestration.hook_store import HookStore
+from blobpipes.orchestration.lanes import checked_lanes, reading_fixed, reading_found
 from blobpipes.orchestration.log_readers import PipesLogReader
 from blobpipes.orchestration.poller import shared_poller
 from blobpipes.orchestration.reading import Watched, followed
@@ -25,7 +26,8 @@ from blobpipes.orchestration.safe_options import checked_hints
 from blobpipes.orchestration.session_place import OPENING, SessionPlace, parse_storage
 from blobpipes.orchestration.threaded_reader import LogReaderHolder
 from blobpipes.storage.capabilities import Capabilities, probe
-from blobpipes.storage.metered import Meter
+from blobpipes.storage.metered import Meter, Usage
+from blobpipes.storage.prefixed import PrefixedStore
 from blobpipes.storage.store import Store
 from blobpipes.wire.params import PipesParams
 
@@ -51,6 +53,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         session: the session's name under the URL, for a reader that is used once.
         storage_options: for the file system; never passed on to the job.
         pass_storage_options: what of it the job shall have too (endpoint, region); no credentials.
+        lanes: how many processes write, each to a log of its own (array index or rank), or "auto" to take
+            whoever comes. By default one process writes.
         restarts: how many times a process that failed may be followed by another that continues its log.
         options: of the URL, and stronger than those.
     """
@@ -65,6 +69,7 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         session: str | None = None,
         storage_options: Mapping[str, Any] | None = None,
         pass_storage_options: Mapping[str, Any] | None = None,
+        lanes: int | str | None = None,
         restarts: int = 0,
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
@@ -76,6 +81,7 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         self._include_stdio = include_stdio_in_messages
         self._session = session
         self._hints = checked_hints(pass_storage_options)
+        self._lanes = checked_lanes(lanes)
         self._restarts = restarts
         self._clock = clock
         if self._storage is not None:
@@ -94,6 +100,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
             )
         place = self._storage.session(self._session)
         ours: dict[str, Any] = {"v": 1, "url": place.url, "sid": place.name, "restarts": self._restarts}
+        if self._lanes is not None:
+            ours["lanes"] = self._lanes
         yield {
             **place.official_params("key_prefix"),
             "include_stdio_in_messages": self._include_stdio,
@@ -116,8 +124,32 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         """
         with self.get_params() as params:
             log = self._hooked(params, handler) if self._has_hook() else self._prepared(params, handler)
-            with self.reading_logs(log.params, handler), _reading(log, handler, self._clock):
+            with self.reading_logs(log.params, handler), self._reading_all(log, handler):
                 yield log.params
+
+    @property
+    def expected_writer_count(self) -> int:
+        """One for each lane that was announced."""
+        return self._lanes if isinstance(self._lanes, int) else 1
+
+    def _reading_all(self, log: _Log, handler: PipesMessageHandler) -> AbstractContextManager[None]:
+        """The one log, or the lanes."""
+
+        def read_lane(name: str, number: int) -> AbstractContextManager[None]:
+            return _reading(log.lane(name), handler.child(self, number), self._clock)
+
+        if self._lanes is None:
+            return _reading(log, handler, self._clock)
+        if isinstance(self._lanes, int):
+            return reading_fixed(self._lanes, handler, read_lane)
+        return reading_found(
+            log.store,
+            handler,
+            read_lane,
+            scheduler=shared_poller(),
+            clock=self._clock,
+            pause=self._options.interval,
+        )
 
     def no_messages_debug_text(self) -> str:
         """Which store, or which hook."""
@@ -192,6 +224,11 @@ class _Log:
     meter: Meter
     settings: ReaderSettings
 
+    def lane(self, name: str) -> _Log:
+        """The log of one lane. What reading takes is counted once, by the first of them."""
+        prefix = lane_prefix(name)
+        return replace(self, store=PrefixedStore(self.store, prefix) if prefix else self.store)
+
 
 @contextmanager
 def _reading(log: _Log, handler: PipesMessageHandler, clock: Clock) -> Iterator[None]:
@@ -207,7 +244,7 @@ def _reading(log: _Log, handler: PipesMessageHandler, clock: Clock) -> Iterator[
         yield
     end = reader.wait()
     if end is not None:
-        handler.inbox.log_ended(handler.writer, end, log.meter.snapshot())
+        handler.inbox.log_ended(handler.writer, end, log.meter.snapshot() if handler.writer == 0 else Usage())
 
 
 def _deliver_to(handler: PipesMessageHandler) -> Callable[[Sequence[Delivered]], None]:

@@ -69,6 +69,11 @@ class Inbox:
 
     # --- filled by the handler ------------------------------------------------------------------------
 
+    def expect(self, writers: int) -> None:
+        """So many processes are known to write."""
+        with self._changed:
+            self.expected_writers = max(self.expected_writers, writers)
+
     def count(self, method: str) -> None:
         """One more message of this method has come."""
         with self._changed:
