@@ -63,7 +63,7 @@ def run_job(
     source: str, environment: Mapping[str, str] | None = None, *arguments: str, status: int = 0
 ) -> subprocess.CompletedProcess[str]:
     """Run a job in a fresh interpreter, which must end with `status`."""
-    ours = ("DAGSTER_", "BLOBPIPES_", "PYTHON")
+    ours = ("DAGSTER_", "BLOBPIPES_URL", "PYTHON")
     clean = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
     run = subprocess.run(
         [sys.executable, "-c", textwrap.dedent(source), *arguments],

@@ -199,6 +199,16 @@ def test_a_wrong_option_is_refused_at_construction(arguments: dict[str, Any]) ->
         PipesBlobStoreMessageWriter(**arguments)
 
 
+def test_what_a_process_could_not_deliver_is_delivered_by_the_next_one_of_the_same_log(tmp_path: Path) -> None:
+    (tmp_path / "away").write_text("a file where the folder of the chunks should be")
+    params = negotiated(tmp_path / "away")
+    with pytest.raises(UndeliveredError):
+        write_exchange(PipesBlobStoreMessageWriter(close_timeout=0.1), params)
+    (tmp_path / "away").unlink()
+    write_exchange(PipesBlobStoreMessageWriter(), params)
+    assert methods(messages_in(tmp_path / "away")) == 2 * ["opened", "log", "closed"]
+
+
 # --- users' own channels, as the official guide writes them ---------------------------------------------
 
 
