@@ -7,6 +7,7 @@ import threading
 from pathlib import Path
 from typing import Any
 
+import dagster_pipes
 import pytest
 
 from blobpipes.errors import DagsterPipesError, UnserializableError
@@ -17,6 +18,7 @@ from blobpipes.external.channels import (
     PipesStreamMessageWriterChannel,
 )
 from blobpipes.wire.messages import PipesMessage, closed, custom, log, opened
+from tests.external.launching import messages_of
 
 EXCHANGE: list[PipesMessage] = [opened(), log("hé"), closed()]
 GOLDEN = (  # an exchange of the official package: docs/protocol.md
@@ -114,8 +116,6 @@ def test_messages_of_many_threads_are_whole_and_in_order_per_thread(channel: Pip
         thread.start()
     for thread in threads:
         thread.join()
-    from tests.external.launching import messages_of
-
     texts = [each["params"]["message"].split() for each in messages_of(written(channel).splitlines())]
     for thread_number in range(8):
         assert [int(n) for t, n, _ in texts if int(t) == thread_number] == list(range(50))
@@ -131,13 +131,12 @@ def test_sources_are_stopped_once_and_the_newest_first(channel: PipesMessageWrit
 
 
 def test_the_official_file_channel_writes_the_same_bytes(tmp_path: Path) -> None:
-    official = pytest.importorskip("dagster_pipes", reason="dagster-pipes is not installed")
     messages: list[Any] = [
         *EXCHANGE,
         custom({"nan": float("nan"), "surrogate": "\ud800", "emoji": "😀", "n": [1.0, 1]}),
     ]
     theirs, ours = tmp_path / "theirs", tmp_path / "ours"
     for message in messages[::-1]:
-        official.PipesFileMessageWriterChannel(str(theirs)).write_message(message)
+        dagster_pipes.PipesFileMessageWriterChannel(str(theirs)).write_message(message)
         PipesFileMessageWriterChannel(str(ours)).write_message(message)
     assert ours.read_bytes() == theirs.read_bytes()

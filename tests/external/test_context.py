@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy
 import pytest
 
 from blobpipes.errors import DagsterPipesError, UndeliveredError, UnserializableError
@@ -267,7 +268,6 @@ def test_a_report_that_the_other_side_would_refuse_is_refused_here(writer: ListW
 
 
 def test_numpys_bool_is_taken_for_passed(writer: ListWriter) -> None:
-    numpy = pytest.importorskip("numpy", reason="numpy is not installed")
     opened(writer, ASSETS).report_asset_check("chk", numpy.bool_(True))
     assert params_of(writer, "report_asset_check")[0]["passed"] is True
 

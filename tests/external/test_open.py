@@ -161,6 +161,41 @@ def test_an_error_at_the_start_leaves_nothing_open(tmp_path: Path) -> None:
     open_dagster_pipes(params_loader=loader({"path": str(tmp_path / "messages")})).close()
 
 
+def test_a_job_that_never_closes_its_pipe_ends_all_the_same(tmp_path: Path) -> None:
+    job = """
+    from blobpipes.external.open import open_dagster_pipes
+
+    context = open_dagster_pipes()
+    print("printed")
+    """
+    for name, messages in (("chunks", negotiated(tmp_path / "chunks")), ("file", {"path": str(tmp_path / "file")})):
+        run = run_job(job, bootstrap({**messages, "include_stdio_in_messages": True}))
+        assert (name, run.stdout, run.stderr) == (name, "printed\n", "")
+
+
+def test_a_forked_child_cannot_report_into_the_void_nor_close_its_parents_pipe(tmp_path: Path) -> None:
+    job = """
+    import os, sys
+    from blobpipes.errors import DagsterPipesError
+    from blobpipes.external.open import open_dagster_pipes
+
+    with open_dagster_pipes() as context:
+        child = os.fork()
+        if child == 0:
+            try:
+                context.log.info("from the child")
+            except DagsterPipesError as error:
+                sys.exit("a forked child cannot report" not in str(error))
+            sys.exit(2)
+        assert os.waitpid(child, 0)[1] == 0
+        context.log.info("from the parent")
+    """
+    run_job(job, bootstrap(negotiated(tmp_path)))
+    messages = messages_in(tmp_path)
+    assert methods(messages) == ["opened", "log", "closed"]
+    assert messages[1]["params"]["message"] == "from the parent"
+
+
 CANARY = "canary-4711"
 
 

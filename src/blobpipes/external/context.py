@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import threading
 from collections.abc import Mapping
 from contextlib import ExitStack
@@ -73,6 +74,7 @@ class PipesContext(ContextView):
     ) -> None:
         context_params = params_loader.load_context_params()
         messages_params = params_loader.load_messages_params()
+        self._pid = os.getpid()
         self._is_launched = params_loader.is_dagster_pipes_process()
         self._materialized: set[str] = set()
         self._lock = threading.RLock()
@@ -106,6 +108,8 @@ class PipesContext(ContextView):
     def close(self, exc: PipesException | BaseException | None = None) -> None:
         """Send what is left, then `closed`, and wait until all of it is stored. A second close does nothing.
 
+        Nor does a close in a forked child: the pipe is its parent's.
+
         Args:
             exc: why the job failed; None for a normal end.
 
@@ -113,7 +117,7 @@ class PipesContext(ContextView):
             UndeliveredError: the store did not take everything in time.
         """
         with self._lock:
-            if self._is_closing:
+            if self._is_closing or os.getpid() != self._pid:
                 return
             self._is_closing = True
             with self._io_stack:
