@@ -14,6 +14,8 @@ from typing import Any
 from blobpipes.external.params_loaders import PipesMappingParamsLoader
 from blobpipes.wire.params import CONTEXT_ENV_VAR, MESSAGES_ENV_VAR, encode_param
 
+MAY_FORK = {"PYTHONWARNINGS": "ignore::DeprecationWarning"}  # 3.12 and later warn of a fork beside threads
+
 SOURCE = Path(__file__).parents[2] / "src"
 
 

@@ -13,7 +13,7 @@ import pytest
 
 from blobpipes.external.stream_tee import StreamTee
 from blobpipes.external.text_buffer import TextBuffer
-from tests.external.launching import run_job
+from tests.external.launching import MAY_FORK, run_job
 
 
 class Pipe:
@@ -150,13 +150,20 @@ def test_a_descriptor_that_the_program_redirected_meanwhile_is_left_alone(pipe: 
 def test_no_descriptor_is_left_open_afterwards() -> None:
     if not Path("/proc/self/fd").exists():
         pytest.skip("needs /proc")
-    before = {*Path("/proc/self/fd").iterdir()}
-    pipe = Pipe()
-    pipe.tee.start()
-    os.write(pipe.fd, b"text")
-    pipe.close()
-    pipe.tee._thread.join(5.0)
-    assert {*Path("/proc/self/fd").iterdir()} == before
+    run_job(
+        """
+        import os
+        from blobpipes.external.stream_tee import StreamTee
+
+        before = os.listdir("/proc/self/fd")
+        tee = StreamTee(1, lambda text: None)
+        tee.start()
+        print("text")
+        tee.stop(5.0)
+        tee._thread.join(5.0)
+        assert os.listdir("/proc/self/fd") == before
+        """
+    )
 
 
 def test_prints_c_output_and_children_are_heard_in_order_and_seen_by_the_caller() -> None:
@@ -231,7 +238,8 @@ def test_a_forked_child_can_stop_without_disturbing_its_parent() -> None:
         print("parent")
         tee.stop(5.0)
         print(repr("".join(heard)), file=sys.stderr)
-        """
+        """,
+        MAY_FORK,
     )
     assert run.stdout == "child\nparent\n"
     assert run.stderr == repr("child\nparent\n") + "\n"

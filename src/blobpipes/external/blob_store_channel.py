@@ -79,6 +79,9 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
         with watched(writer):
             try:
                 yield
+            except GeneratorExit:  # nobody left the block: the interpreter is ending, or this is a forked child
+                self._ended = True
+                raise
             finally:
                 self._writer = None
                 if self._started and not self._ended:

@@ -40,10 +40,15 @@ def watched(writer: ChunkWriter) -> Iterator[None]:
         _watched[id(writer)] = writer
         if _signals is None and threading.current_thread() is threading.main_thread():
             _signals = _Signals(term_grace(os.environ))
+    is_dropped = False
     try:
         yield
+    except GeneratorExit:  # by nobody's leaving, but because the interpreter ends: no thread can be joined now
+        is_dropped = True
+        raise
     finally:
-        _unwatch(writer)
+        if not is_dropped:
+            _unwatch(writer)
 
 
 def term_grace(environment: Mapping[str, str]) -> float:
