@@ -26,7 +26,7 @@ from blobpipes.orchestration.safe_options import checked_hints
 from blobpipes.orchestration.session_place import OPENING, SessionPlace, parse_storage
 from blobpipes.orchestration.threaded_reader import LogReaderHolder
 from blobpipes.storage.capabilities import Capabilities, probe
-from blobpipes.storage.metered import Meter, Usage
+from blobpipes.storage.metered import Meter
 from blobpipes.storage.prefixed import PrefixedStore
 from blobpipes.storage.store import Store
 from blobpipes.wire.params import PipesParams
@@ -122,10 +122,12 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
             StoreError: the store refused, or could not be reached, before anything was launched.
             SessionExistsError: the name is taken.
         """
+        handler.inbox.may_restart |= self._restarts > 0
         with self.get_params() as params:
             log = self._hooked(params, handler) if self._has_hook() else self._prepared(params, handler)
             with self.reading_logs(log.params, handler), self._reading_all(log, handler):
                 yield log.params
+            handler.inbox.used(log.meter.snapshot())
 
     @property
     def expected_writer_count(self) -> int:
@@ -225,7 +227,7 @@ class _Log:
     settings: ReaderSettings
 
     def lane(self, name: str) -> _Log:
-        """The log of one lane. What reading takes is counted once, by the first of them."""
+        """The log of one lane."""
         prefix = lane_prefix(name)
         return replace(self, store=PrefixedStore(self.store, prefix) if prefix else self.store)
 
@@ -244,7 +246,7 @@ def _reading(log: _Log, handler: PipesMessageHandler, clock: Clock) -> Iterator[
         yield
     end = reader.wait()
     if end is not None:
-        handler.inbox.log_ended(handler.writer, end, log.meter.snapshot() if handler.writer == 0 else Usage())
+        handler.inbox.log_ended(handler.writer, end)
 
 
 def _deliver_to(handler: PipesMessageHandler) -> Callable[[Sequence[Delivered]], None]:

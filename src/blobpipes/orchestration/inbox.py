@@ -36,6 +36,10 @@ class WriterState:
     closed: bool = False  # the newest of them has closed
     exception: PipesException | None = None  # what it closed with
 
+    def is_final(self, may_restart: bool) -> bool:
+        """Closed, and nothing more is to be expected."""
+        return self.closed and not (may_restart and self.exception is not None)
+
 
 @dataclass(slots=True)
 class _Entry:
@@ -55,6 +59,7 @@ class Inbox:
     message_bytes: int = 0  # of the lines that came, newlines not counted
     ends: dict[int, LogEnd] = field(default_factory=dict)  # by writer, where a chunk log was read
     usage: Usage = field(default_factory=Usage)  # of the store, by the readers that have ended
+    may_restart: bool = False  # a process that closed with an exception may be followed by another
     launched: dict[str, Any] = field(default_factory=dict)  # what the launcher told of the process
     _entries: list[_Entry] = field(default_factory=list)
     _newest: dict[tuple[int, str, str | None], int] = field(default_factory=dict)  # writer and subject to position
@@ -141,10 +146,14 @@ class Inbox:
         if gone:
             process_gone()
 
-    def log_ended(self, writer: int, end: LogEnd, usage: Usage) -> None:
-        """How a chunk log ended, and what reading it took."""
+    def log_ended(self, writer: int, end: LogEnd) -> None:
+        """How a chunk log ended."""
         with self._changed:
             self.ends[writer] = end
+
+    def used(self, usage: Usage) -> None:
+        """What a reader that has ended took of its store."""
+        with self._changed:
             self.usage += usage
 
     def reading_ended(self) -> None:
@@ -207,7 +216,8 @@ class Inbox:
         """Nothing more is to be expected: all closed, all logs at their end, or the session ended."""
         with self._changed:
             all_read = self._readings == 0 and (self._readings_seen >= self.expected_writers or self._gone)
-            return self._ended or self._all_closed() or all_read
+            final = sum(state.is_final(self.may_restart) for state in self.writers.values())
+            return self._ended or final >= self.expected_writers or all_read
 
     def wait(self, until: Callable[[], bool], timeout: float | None) -> bool:
         """Wait until `until()` holds or `timeout` seconds have passed; whether it holds."""

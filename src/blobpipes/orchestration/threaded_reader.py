@@ -169,15 +169,15 @@ class HookReading:
             params = {**self._params, **self._handler.inbox.launched}
             self._readable = self._readable or self._reader.messages_are_readable(params)
             found = self._reader.download_messages(self._cursor, params) if self._readable else None
+            if found is None:
+                return False
+            self._cursor, text = found
+            for line in text.split("\n"):
+                self._handler.handle_line(line, among_output=True)
+            return bool(text)
         except Exception:  # noqa: BLE001 - the caller's code; the next look may succeed
-            self._handler.report_pipes_framework_exception(f"{type(self._reader).__name__}", sys.exc_info())
+            self._handler.report_pipes_framework_exception(type(self._reader).__name__, sys.exc_info())
             return False
-        if found is None:
-            return False
-        self._cursor, text = found
-        for line in text.split("\n"):
-            self._handler.handle_line(line, among_output=True)
-        return bool(text)
 
     def _is_over(self, now: float) -> bool:
         """Nothing came: was that all? After `closed` yes, else once the grace is over."""
