@@ -105,7 +105,9 @@ class WriterCore:
         self._number = 1
         self._epoch = 1
         self._marks: dict[str, int] = {}  # what earlier processes left in the log
-        self._next = Verb.PUT
+        # A replay first looks where the log ends: its first chunk may equal one of its predecessor's byte for
+        # byte, so that "mine" would prove nothing.
+        self._next = Verb.PUT if resume is None else Verb.LIST
         self._read_number = 0
         self._reads_tail = False
         self._asked = False
@@ -219,8 +221,7 @@ class WriterCore:
     def on_stored(self, now: float) -> None:
         """The store holds the chunk that was put."""
         frozen = self._answered()
-        self.stored = frozen.batch.last
-        self._buffer.forget(self.stored)
+        self._confirm(frozen.batch.last)
         self._marks = merge_marks(self._marks, frozen.header.high_water)
         self.chunks += 1
         self._number += 1
@@ -326,7 +327,10 @@ class WriterCore:
             self.on_stored(now)
             return
         foreign = parse_chunk(data)
-        if self.state is not State.CLAIM:
+        if self._closing and (_tomb_mark(foreign, self._stream) or 0) >= self.accepted:
+            self._end(State.CLOSED, "")  # the answer took so long that the reader has read it and cleaned up
+            self._confirm(self.accepted)
+        elif self.state is not State.CLAIM:
             self._end(State.FENCED, _who_took_over(foreign))
         elif _has_ended(foreign):
             self._end(State.SEALED, "the log had already ended when this process began")
@@ -338,6 +342,8 @@ class WriterCore:
     def _follow_tail(self, data: bytes | None, now: float) -> None:
         """What stands at the end of the log that we want to continue?"""
         self._next = Verb.PUT
+        if data is None and self._read_number == 1 and self._frozen is None:
+            return  # a replay whose predecessor stored nothing
         if data is None:  # a listing may show what a get does not yet: ask again
             self._ask_next(Verb.LIST)
             self._not_before = now + 1.0
@@ -350,7 +356,6 @@ class WriterCore:
 
     def _claim_after(self, foreign: AnyChunk, number: int, now: float) -> None:
         """Continue the log after somebody else's chunk `number`, with a newer epoch."""
-        assert self._frozen is not None
         header = _header_of(foreign)
         if header is not None:
             self._epoch = max(self._epoch, header.epoch + 1)
@@ -359,8 +364,8 @@ class WriterCore:
             self._epoch += 1
         self._number = number + 1
         delivered = self._marks.get(self._stream, 0)
-        self.stored = max(self.stored, delivered)
-        self._buffer.put_back(self._frozen.batch, delivered=delivered)
+        self._buffer.put_back(self._frozen.batch if self._frozen else Batch(1, []), delivered=delivered)
+        self._confirm(max(self.stored, delivered))
         self._frozen, self._ambiguous = None, False
 
     def _cannot_read(self, now: float) -> bool:
@@ -386,17 +391,22 @@ class WriterCore:
 
     def _verified(self, data: bytes | None) -> None:
         """Everything is stored. Did the reader end and clean up the log before it could see it?"""
-        chunk = parse_chunk(data) if data is not None else None
-        header = _header_of(chunk) if chunk is not None else None
         if data is None:
             self._end(State.FENCED, "the log was deleted while this process was still writing")
-        elif header is not None and header.has(Flag.TOMB) and header.high_water.get(self._stream, 0) < self.accepted:
+            return
+        delivered = _tomb_mark(parse_chunk(data), self._stream)
+        if delivered is not None and delivered < self.accepted:
             self._end(State.FENCED, "the reader had ended the session and cleaned up")
         else:
             self.state = State.CLOSED
 
     def _ask_next(self, verb: Verb, number: int = 0, *, tail: bool = False) -> None:
         self._next, self._read_number, self._reads_tail = verb, number, tail
+
+    def _confirm(self, upto: int) -> None:
+        """The log holds our messages up to this number."""
+        self.stored = upto
+        self._buffer.forget(upto)
 
     def _answered(self) -> _Frozen:
         assert self._frozen is not None
@@ -410,6 +420,12 @@ class WriterCore:
 
 def _header_of(chunk: AnyChunk) -> ChunkHeader | None:
     return chunk.marks if isinstance(chunk, LegacyChunk) else chunk.header
+
+
+def _tomb_mark(chunk: AnyChunk, stream: str) -> int | None:
+    """Up to which number a tombstone says that `stream` was delivered; None if the chunk is none."""
+    header = _header_of(chunk)
+    return header.high_water.get(stream, 0) if header is not None and header.has(Flag.TOMB) else None
 
 
 def _has_ended(chunk: AnyChunk) -> bool:

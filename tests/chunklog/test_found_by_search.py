@@ -1,0 +1,87 @@
+"""What searching all interleavings brought to light: each finding's shortest history, replayed on the cores."""
+
+from __future__ import annotations
+
+from blobpipes.chunklog.header import ChunkHeader, Flag, encode_chunk, flags
+from blobpipes.chunklog.options import LogOptions
+from blobpipes.chunklog.writer_buffer import Record
+from blobpipes.chunklog.writer_core import State, WriterCore
+from tests.chunklog.spool_model import SpoolModel
+from tests.chunklog.world import Reading, World, message
+
+ONE_EACH = LogOptions(max_messages=1, heartbeat=0)
+
+
+def replaying(world: World, *lines: bytes) -> WriterCore:
+    """A process that finds the whole of its predecessor's stream in the spool, one message per chunk."""
+    spool = [Record(seq, text) for seq, text in enumerate(lines, 1)]
+    core = WriterCore(
+        stream="w1", options=ONE_EACH, negotiated=True, now=world.now,
+        backlog=SpoolModel(spool), resume=(1, len(spool)),
+    )  # fmt: skip
+    core.accept(message("opened", 9), world.now)
+    return core
+
+
+def test_a_replayed_chunk_that_equals_the_dead_process_chunk_is_not_taken_for_a_fence() -> None:
+    world = World()
+    dead = WriterCore(stream="w1", options=ONE_EACH, negotiated=True, now=world.now)
+    lines = [message("opened"), message("log", 1), message("log", 2)]
+    for line in lines:
+        dead.accept(line, world.now)
+    dead.flush(world.now)
+    world.serve_writer(dead)
+    world.now += 1.5  # so that the second chunk differs by its time
+    world.settle_writer(dead)
+    successor = replaying(world, *lines)
+    successor.flush(world.now)
+    world.settle_writer(successor)
+    assert (successor.state, successor.epoch, successor.undelivered) == (State.OPEN, 2, 0)
+    reading = Reading(world)
+    assert reading.finish().verdict == "truncated"
+    assert reading.lines == [*lines, message("opened", 9)]
+
+
+def test_a_replay_into_an_empty_log_begins_it() -> None:
+    world = World()
+    successor = replaying(world, message("opened"))
+    successor.close(message("closed"), world.now, failed=False)
+    world.settle_writer(successor)
+    assert (successor.state, successor.epoch) == (State.CLOSED, 1)
+    assert world.requests[:3] == ["list 0", "read 1", "put 1"]
+    assert Reading(world).finish().verdict == "complete"
+
+
+def test_a_replay_of_which_the_log_holds_all_still_puts_its_fence() -> None:
+    world = World()
+    dead = world.writer("w1")
+    world.settle_writer(dead)
+    successor = replaying(world, message("opened"))
+    world.settle_writer(successor)
+    assert (successor.state, successor.epoch, sorted(world.objects)) == (State.OPEN, 2, [1, 2])
+    dead.accept(message("log"), world.now)
+    dead.flush(world.now)
+    world.settle_writer(dead)
+    assert dead.state is State.FENCED
+
+
+def test_a_reader_that_cleans_up_before_the_answer_comes_does_not_fence_the_writer() -> None:
+    """The whole session is in chunk 1, its reply is lost, and the reader is fast."""
+    for delivered, end in ((2, State.CLOSED), (1, State.SEALED)):
+        world = World()
+        writer = world.writer()
+        writer.close(message("closed"), world.now, failed=False)
+        world.serve_writer(writer, "reply lost")
+        world.objects[1] = tombstone({"w1": delivered})
+        world.now += 60
+        world.settle_writer(writer)
+        assert writer.state is end
+        assert (writer.undelivered == 0) is (end is State.CLOSED)
+
+
+def tombstone(delivered: dict[str, int]) -> bytes:
+    header = ChunkHeader(
+        stream="reader", epoch=2, number=1, first=1, count=0, elapsed=0.0, next_within=0.0,
+        high_water=delivered, flags=flags(Flag.TOMB, Flag.END),
+    )  # fmt: skip
+    return encode_chunk(header, [])
