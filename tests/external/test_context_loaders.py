@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from blobpipes.errors import DagsterPipesError, InvalidUrlError, MissingBackendError
+from blobpipes.errors import DagsterPipesError, InvalidUrlError, MissingBackendError, StoreUnavailableError
 from blobpipes.external.context import PipesContext
 from blobpipes.external.context_loaders import (
     PipesBlobStoreContextLoader,
@@ -102,6 +102,33 @@ def test_a_context_that_breaks_the_protocol_is_an_error_that_the_orchestration_s
     messages = messages_of((tmp_path / "messages").read_text().splitlines())
     assert methods(messages) == ["opened", "closed"]
     assert complaint in messages[1]["params"]["exception"]["message"]
+
+
+def test_a_context_whose_store_cannot_be_reached_is_not_reported_to_that_store(tmp_path: Path) -> None:
+    class Unreachable(PipesContextLoader):
+        @contextmanager
+        def load_context(self, params: Any) -> Iterator[PipesContextData]:
+            raise StoreUnavailableError("no network")
+            yield
+
+    values = {"DAGSTER_PIPES_CONTEXT": {}, "DAGSTER_PIPES_MESSAGES": {"path": str(tmp_path / "messages")}}
+    loader = PipesMappingParamsLoader({name: encode_param(value) for name, value in values.items()})
+    with pytest.raises(StoreUnavailableError):
+        PipesContext(loader, Unreachable(), PipesDefaultMessageWriter())
+    assert not (tmp_path / "messages").exists()
+
+
+def test_a_failed_start_that_cannot_be_reported_raises_what_failed_first(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    values = {
+        "DAGSTER_PIPES_CONTEXT": {"data": {}},
+        "DAGSTER_PIPES_MESSAGES": {"path": str(tmp_path / "no" / "folder")},
+    }
+    loader = PipesMappingParamsLoader({name: encode_param(value) for name, value in values.items()})
+    with pytest.raises(DagsterPipesError, match="no `run_id`"):
+        PipesContext(loader, PipesDefaultContextLoader(), PipesDefaultMessageWriter())
+    assert "could not be reported" in capsys.readouterr().err
 
 
 def test_a_loader_of_ones_own_stays_open_until_the_context_is_closed(tmp_path: Path) -> None:

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import dagster_pipes as official
 import pytest
 
 import blobpipes
+from tests.external.launching import bootstrap, messages_of, methods
 
 INSIDES = {  # what a subclass or a caller is not told of
     "PipesBlobStoreMessageWriterChannel.flush_messages",
@@ -50,6 +52,18 @@ def test_a_class_has_the_members_and_takes_the_arguments_of_the_official_one(nam
             continue
         for parameter, kind in parameters(theirs):
             assert accepted.get(parameter) in (kind, inspect.Parameter.POSITIONAL_OR_KEYWORD), f"{member}({parameter})"
+
+
+def test_loaders_and_writers_of_the_official_package_can_be_passed(tmp_path: Path) -> None:
+    path = tmp_path / "messages"
+    given: dict[str, Any] = {
+        "params_loader": official.PipesMappingParamsLoader(bootstrap({"path": str(path)})),
+        "context_loader": official.PipesDefaultContextLoader(),
+        "message_writer": official.PipesDefaultMessageWriter(),
+    }
+    with blobpipes.open_dagster_pipes(**given) as context:
+        context.log.info(context.run_id)
+    assert methods(messages_of(path.read_text().splitlines())) == ["opened", "log", "closed"]
 
 
 @pytest.mark.parametrize("name", ["open_dagster_pipes", "encode_param", "decode_param"])

@@ -11,6 +11,7 @@ from types import TracebackType
 from typing import Any, ClassVar
 
 from blobpipes.errors import DagsterPipesError, StoreError
+from blobpipes.external.channels import PipesMessageWriterChannel
 from blobpipes.external.context_loaders import PipesContextLoader
 from blobpipes.external.context_view import ContextView
 from blobpipes.external.local import LOCAL_ASSET
@@ -122,7 +123,7 @@ class PipesContext(ContextView):
             self._is_closing = True
             with self._io_stack:
                 try:
-                    self._channel.stop_sources()
+                    _stop_sources(self._channel)
                 finally:
                     self._is_closed = True
                 described = describe_exception(exc) if isinstance(exc, BaseException) else exc
@@ -225,6 +226,11 @@ def _is_normal_exit(exc: BaseException) -> bool:
     return isinstance(exc, SystemExit) and (exc.code is None or exc.code == 0)
 
 
+def _stop_sources(channel: PipesMessageWriterChannel) -> None:
+    if isinstance(channel, PipesMessageWriterChannel):  # a writer of the official package has a channel of its own kind
+        channel.stop_sources()
+
+
 def _report_failed_start(writer: PipesMessageWriter[Any], params: PipesParams, error: Exception) -> None:
     """Let the orchestration side see why this process never began, if the way there is not what failed."""
     if isinstance(error, StoreError):
@@ -232,7 +238,7 @@ def _report_failed_start(writer: PipesMessageWriter[Any], params: PipesParams, e
     try:
         with writer.open(params) as channel:
             channel.write_message(opened(writer.get_opened_payload()["extras"]))
-            channel.stop_sources()
+            _stop_sources(channel)
             channel.write_message(closed(describe_exception(error)))
     except Exception as failure:  # noqa: BLE001 - the first error is the one to raise
         write_diagnostic(f"blobpipes: the failed start could not be reported: {failure}")

@@ -1,7 +1,6 @@
 """`open_dagster_pipes`: one call at the beginning of a job, without arguments in nearly every case.
 
-What belongs to the end of the process without a close (signals, interpreter exit) will have its place
-in `exits.py`.
+What a process that ends without closing still sends is the business of `exits.py`.
 """
 
 from __future__ import annotations
