@@ -11,6 +11,9 @@ import blobpipes
 from blobpipes.cli import exit_codes
 
 _MODULE: Final = "blobpipes_example_year"
+_PACKAGE: Final = Path(blobpipes.__file__).parent
+
+PLACES: Final = (_PACKAGE.parents[1] / "examples" / "flights", _PACKAGE / "examples" / "flights")
 
 
 def load_year() -> Any:
@@ -21,7 +24,7 @@ def load_year() -> Any:
     """
     path = _find()
     year = _load(path)
-    missing = year.missing_packages()
+    missing = missing_packages(year)
     if missing:
         raise exit_codes.CommandError(
             "the demo's job needs packages that are not installed here",
@@ -31,9 +34,14 @@ def load_year() -> Any:
     return year
 
 
+def missing_packages(year: Any) -> list[str]:
+    """What the job needs and this Python has not, as pip wants it said."""
+    missing: list[str] = year.missing_packages()
+    return missing
+
+
 def _find() -> Path:
-    package = Path(blobpipes.__file__).parent
-    for folder in (package.parents[1] / "examples" / "flights", package / "examples" / "flights"):
+    for folder in PLACES:
         if (folder / "year.py").is_file():
             return folder / "year.py"
     raise exit_codes.CommandError(

@@ -59,14 +59,19 @@ class RichScreen:
         if status is None:
             self.close()
             return
-        drawn = _table(status) if isinstance(status, Table) else _fitting(status, self._console.width)
-        if self._live is None:
-            self._live = Live(
-                console=self._console, refresh_per_second=_FRAMES, transient=True, redirect_stdout=False,
-                redirect_stderr=False,
-            )  # fmt: skip
-            self._live.start()
-        self._live.update(Group("", drawn) if isinstance(status, Table) else drawn)
+        drawn = Group("", _table(status)) if isinstance(status, Table) else _fitting(status, self._console.width)
+        if self._live is not None:
+            self._live.update(drawn)  # drawn by its own thread, a few times a second
+            return
+        self._live = Live(
+            drawn,
+            console=self._console,
+            refresh_per_second=_FRAMES,
+            transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
+        )
+        self._live.start(refresh=True)
 
     def close(self) -> None:
         live, self._live = self._live, None

@@ -18,7 +18,7 @@ session in the environment: open_dagster_pipes() needs no arguments."""
 EPILOG: Final = """\
 examples:
   blobpipes run --url s3://bucket/jobs -- python job.py --fast
-  blobpipes run --url ./sessions --asset orders --extra limit=10 -- python job.py
+  blobpipes run --url ./jobs --asset orders --extra limit=10 -- python job.py
 
 exit codes:
   the job's own, or 128 and the number of the signal that ended it; else
