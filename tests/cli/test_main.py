@@ -88,6 +88,13 @@ def test_the_module_is_the_command(tmp_path: Path) -> None:
     assert json.loads(done.stdout)["state"] == "complete"
 
 
+def test_a_terminal_that_knows_only_ascii_gets_the_rest_as_question_marks(tmp_path: Path) -> None:
+    complete(tmp_path, "s")
+    done = python("-m", "blobpipes", "show", str(tmp_path), env={"PYTHONIOENCODING": "ascii"})
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "? complete  9 messages" in done.stdout
+
+
 # --- errors -------------------------------------------------------------------------------------------
 
 

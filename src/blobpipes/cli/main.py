@@ -6,6 +6,7 @@ Nothing heavy is imported before it is needed: the help pages load nothing but a
 from __future__ import annotations
 
 import argparse
+import io
 import os
 import sys
 import warnings
@@ -40,6 +41,7 @@ error shows where it came from."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Never raises for what a user, a job or a store does wrong."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    _allow_any_text(sys.stdout, sys.stderr)
     try:
         with _plain_warnings():
             return _run(arguments, sys.stdout)
@@ -88,6 +90,13 @@ def _split(arguments: list[str]) -> tuple[list[str], list[str] | None]:
         return arguments, None
     at = arguments.index("--")
     return arguments[:at], arguments[at + 1 :]
+
+
+def _allow_any_text(*streams: object) -> None:
+    """What a stream's encoding does not have becomes a question mark, and no error."""
+    for stream in streams:
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
 
 
 @contextmanager
