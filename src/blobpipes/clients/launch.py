@@ -106,6 +106,7 @@ _KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
 
 def how_it_ended(program: str, code: int) -> tuple[str, str | None]:
     """One sentence on an exit code that is not 0, and a remedy if there is a special one."""
+    program = os.path.basename(program)  # noqa: PTH119 - only text
     if code < 0:
         name = _signal_name(-code)
         return f"{program} was killed by {name}", _SIGKILL_REMEDY if name == "SIGKILL" else None
