@@ -194,6 +194,7 @@ def test_an_exception_whose_own_code_fails_is_still_reported_by_its_name() -> No
     ("raw", "expected"),
     [
         ("disk full", {"message": "disk full", "stack": [], "name": None}),
+        ("", {"message": "unknown exception", "stack": [], "name": None}),
         (None, {"message": "null", "stack": [], "name": None}),
         ({}, {"message": "unknown exception", "stack": [], "name": None}),
         (

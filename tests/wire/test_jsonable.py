@@ -67,6 +67,18 @@ class NotATime(datetime):
     __hash__ = datetime.__hash__
 
 
+class Column:
+    """As a column of pandas: its dtype is numpy's, its items are not."""
+
+    dtype = np.dtype("datetime64[ns]")
+
+    def to_numpy(self) -> Any:
+        raise NotImplementedError
+
+    def to_list(self) -> list[Any]:
+        return [NOON, NotATime(2024, 1, 1)]
+
+
 BECOMES = [
     (NOON, "2024-01-02T12:00:00.000500+00:00"),
     (date(2024, 1, 2), "2024-01-02"),
@@ -74,6 +86,7 @@ BECOMES = [
     (timedelta(minutes=1, milliseconds=500), 60.5),
     (NotATime(2024, 1, 1), None),
     (NAType(), None),
+    (Column(), ["2024-01-02T12:00:00.000500+00:00", None]),
     (PurePosixPath("/data/x"), "/data/x"),
     (UUID(int=1), "00000000-0000-0000-0000-000000000001"),
     (Decimal("0.10"), "0.10"),

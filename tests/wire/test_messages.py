@@ -52,7 +52,10 @@ def test_a_line_that_is_no_object_with_the_version_field_is_ordinary_output(line
 
 
 def test_bytes_that_are_no_text_are_ordinary_output() -> None:
-    assert parse_line(b"\xff\xfe{\x00}\x00") is None
+    line = ENVELOPE + '"method": "closed", "params": {}}'
+    for encoding in ("utf-16", "utf-16-le", "utf-32"):
+        assert parse_line(line.encode(encoding)) is None
+    assert parse_line(b"\xff\xfe\x80") is None
 
 
 @pytest.mark.parametrize("ending", ["", "\n", "\r\n", "\r"])
@@ -124,6 +127,7 @@ def test_a_message_that_python_cannot_read_is_not_passed_on_as_output(line: byte
         ("opened", {}, wire.Opened()),
         ("opened", None, wire.Opened()),
         ("opened", {"extras": None}, wire.Opened()),
+        ("opened", {"extras": []}, wire.Opened()),
         ("opened", {"extras": {}, "more": 1}, wire.Opened()),
         ("closed", {}, wire.Closed()),
         ("closed", None, wire.Closed()),
@@ -170,7 +174,7 @@ def test_the_exception_of_a_rust_writer_is_seen_though_it_stands_directly_in_the
     assert parse_payload(received("closed", params)) == wire.Closed(params)  # type: ignore[arg-type]
 
 
-@pytest.mark.parametrize("exception", ["disk full", 3, [1], {"message": None}, {"stack": None}, {"cause": []}])
+@pytest.mark.parametrize("exception", ["disk full", "", 3, [1], {}, {"message": None}, {"stack": None}, {"cause": []}])
 def test_closed_with_an_odd_exception_still_says_that_the_process_failed(exception: Any) -> None:
     payload = parse_payload(received("closed", {"exception": exception}))
     assert isinstance(payload, wire.Closed)
@@ -193,7 +197,6 @@ def without(params: dict[str, Any], key: str) -> dict[str, Any]:
     [
         ("bogus", {}, "unknown method 'bogus'"),
         ("", None, "unknown method ''"),
-        ("opened", {"extras": 3}, "opened: `extras` must be an object, not a number"),
         ("log", None, "log: `message` is missing"),
         ("log", {}, "log: `message` is missing"),
         ("log", {"message": 3}, "log: `message` must be a string, not a number"),

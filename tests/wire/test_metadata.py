@@ -220,6 +220,11 @@ def test_a_value_that_cannot_become_json_is_named_as_the_caller_wrote_it() -> No
         normalized({"type": "json", "raw_value": {"a": b"x"}})
 
 
+def test_true_is_no_timestamp_though_dagster_takes_it() -> None:
+    with pytest.raises(MalformedMessageError, match="a number of seconds since the epoch, not true"):
+        parse_metadata({"m": {"type": "timestamp", "raw_value": True}})
+
+
 def test_a_reader_takes_an_integer_for_a_float_because_javascript_writes_it_so() -> None:
     value = parse_metadata({"m": {"type": "float", "raw_value": 1}})["m"]["raw_value"]
     assert isinstance(value, float)

@@ -94,13 +94,22 @@ def test_params_have_the_same_text_and_go_both_ways(value: Any) -> None:
     assert json.dumps(dagster_pipes.decode_param(text)) == json.dumps(value)
 
 
-@given(st.text())
-def test_whatever_our_decoder_takes_the_official_one_takes_too(text: str) -> None:
+@st.composite
+def damaged_texts(draw: st.DrawFn) -> str:
+    text = encode_param(draw(objects))
+    at = draw(st.integers(0, len(text)))
+    return text[:at] + draw(st.text(alphabet='\n "-_=Ae+/\u00e9', max_size=3)) + text[at + draw(st.integers(0, 2)) :]
+
+
+@given(st.text() | damaged_texts())
+def test_our_decoder_takes_exactly_what_the_official_one_takes(text: str) -> None:
     try:
-        ours = decode_param(text)
-    except DagsterPipesError:
-        return
-    assert dagster_pipes.decode_param(text) == ours
+        official = dagster_pipes.decode_param(text)
+    except Exception:
+        with pytest.raises(DagsterPipesError):
+            decode_param(text)
+    else:
+        assert json.dumps(decode_param(text)) == json.dumps(official)
 
 
 @given(json_values)

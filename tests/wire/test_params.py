@@ -39,9 +39,10 @@ def test_any_compression_level_and_json_spacing_is_decoded(level: int) -> None:
     assert decode_param(packed(zlib.compress(text.encode(), level))) == {"a": "é", "b": [1]}
 
 
-def test_white_space_that_a_shell_or_an_editor_added_does_not_matter() -> None:
+@pytest.mark.parametrize("around", [" {}\n", '"{}"', "'{}'\r\n"])
+def test_white_space_and_quotes_that_a_shell_or_an_env_file_added_do_not_matter(around: str) -> None:
     text = encode_param({"path": "/x" * 60})
-    assert decode_param(f" {text[:70]}\r\n{text[70:]}\n") == {"path": "/x" * 60}
+    assert decode_param(around.format(f"{text[:40]}\n{text[40:]}")) == {"path": "/x" * 60}
 
 
 DAMAGED = [
@@ -50,6 +51,7 @@ DAMAGED = [
     ("ünïcode", "it is not standard base64 with padding"),
     (encode_param({"k": SECRET}).rstrip("=")[:-1], "it is not standard base64 with padding"),
     (base64.urlsafe_b64encode(b"\xfb\xff").decode(), "it is not standard base64 with padding"),
+    (encode_param({"k": SECRET}).replace("e", "E", 2), "its content is not a zlib stream"),
     (packed(SECRET.encode()), "its content is not a zlib stream"),
     (packed(gzip.compress(b"{}")), "its content is not a zlib stream"),
     (packed(zlib.compress(b'{"k": 1}')[:-3]), "its content is not a zlib stream"),

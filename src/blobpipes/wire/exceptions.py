@@ -14,6 +14,7 @@ from typing import Any, Final, TypedDict
 from blobpipes.wire.jsonable import dumps
 
 _LONGEST_CHAIN: Final = 100  # exceptions. Far more than people read, far less than JSON nesting can bear
+_NAMELESS: Final = "unknown exception"
 
 
 class PipesException(TypedDict):
@@ -66,14 +67,14 @@ def parse_exception(raw: Any) -> PipesException:
 
 def _parse(raw: Any, depth: int) -> PipesException:
     if not isinstance(raw, dict):
-        return _make(_text(raw), [], None, None, None)
+        return _make(_text(raw) or _NAMELESS, [], None, None, None)
     name = raw.get("name")
     message = raw.get("message")
     cause, context = (
         _parse(raw[key], depth + 1) if raw.get(key) and depth < _LONGEST_CHAIN else None for key in ("cause", "context")
     )
     name = None if name is None else _text(name)
-    return _make(_text(message) if message else (name or "unknown exception"), _lines(raw), name, cause, context)
+    return _make(_text(message) if message else (name or _NAMELESS), _lines(raw), name, cause, context)
 
 
 def _lines(raw: dict[str, Any]) -> list[str]:

@@ -13,7 +13,7 @@ The bytes are those of `json.dumps` with its defaults, as the official package w
 | dataclass instance, any Mapping | object |
 | set, frozenset and other sets | array, sorted where the items can be compared |
 | tuple, deque, range and other sequences | array |
-| numpy scalar or array, anything else with `dtype` and `tolist` | number or array |
+| numpy scalar or array, column of pandas or polars | number or array |
 
 Keys that are none of JSON's are converted the same way, if text, a number, a bool or None comes out.
 Nothing third-party is imported: numpy and pandas are recognised by what they can do.
@@ -124,6 +124,8 @@ def _in_stable_order(items: Iterable[Any]) -> list[Any]:
 
 def _from_array(value: Any) -> Any:
     """numpy's and other libraries' scalars and arrays. Everything here holds for both shapes."""
+    if hasattr(value, "to_numpy"):  # a column of pandas or polars: its items are datetimes and the like
+        return value.to_list()
     kind = getattr(value.dtype, "kind", "")
     if kind == "M":  # item() of a nanosecond datetime64 is a bare integer
         return _nulls_for(value.astype(str).tolist(), "NaT")
@@ -131,7 +133,7 @@ def _from_array(value: Any) -> Any:
         return _nulls_for((value / value.dtype.type(1, "s")).tolist(), float("nan"))
     if kind == "f" and value.dtype.itemsize > 8:  # item() of a longdouble is a longdouble
         return value.astype("float64").tolist()
-    return value.tolist() if hasattr(value, "tolist") else value.to_list()
+    return value.tolist()
 
 
 def _nulls_for(value: Any, missing: Any) -> Any:

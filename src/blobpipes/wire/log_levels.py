@@ -20,7 +20,7 @@ LEVELS: Final[Mapping[str, int]] = {"DEBUG": 10, "INFO": 20, "WARNING": 30, "ERR
 _NAMES: Final = tuple(LEVELS)
 _STARTS: Final = tuple(LEVELS.values())
 _KNOWN: Final = {**LEVELS, "WARN": 30, "FATAL": 50}
-_UNNAMED: Final = re.compile(r"level (-?[0-9]{1,9})", re.IGNORECASE | re.ASCII)
+_UNNAMED: Final = re.compile(r"level (-?[0-9]{1,9})", re.IGNORECASE)
 
 
 def level_name(levelno: int) -> str:

@@ -36,7 +36,10 @@ def encode_param(value: Any) -> str:
 
 
 def decode_param(value: str, *, name: str = "the bootstrap value") -> Any:
-    """What `encode_param` was given. Takes any zlib level and JSON spacing, and white space around the text.
+    """What `encode_param` was given. Takes any zlib level and JSON spacing.
+
+    White space, quotes and whatever else is not of base64 is passed over, as the official decoder does: env
+    files and shells add them, and zlib's checksum finds real damage.
 
     Args:
         name: what errors call the value, for instance its environment variable. The value itself is
@@ -48,7 +51,7 @@ def decode_param(value: str, *, name: str = "the bootstrap value") -> Any:
     if not isinstance(value, str):
         raise _undecodable(name, f"it is {json_type(value)}, not text")
     try:
-        return json.loads(zlib.decompress(base64.b64decode("".join(value.split()), validate=True)).decode("utf-8"))
+        return json.loads(zlib.decompress(base64.b64decode(value)).decode("utf-8"))
     except (binascii.Error, ValueError, RecursionError, zlib.error) as error:
         raise _undecodable(name, _damage(error)) from None
 

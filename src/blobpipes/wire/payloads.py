@@ -162,12 +162,13 @@ class _Params:
 
 
 def _opened(params: _Params) -> Opened:
-    return Opened(params.objekt("extras"))
+    extras = params.values.get("extras")
+    return Opened(extras if isinstance(extras, dict) else {})  # that the process opened counts more than its extras
 
 
 def _closed(params: _Params) -> Closed:
     exception = params.values.get("exception")
-    if exception:
+    if exception is not None:
         return Closed(parse_exception(exception))
     # The Rust package puts the exception's own keys directly into the params.
     return Closed(parse_exception(params.values) if {"message", "stack"} <= params.values.keys() else None)
