@@ -24,6 +24,7 @@ COMMANDS: Final = {
     "tail": "follow a session from anywhere until it ends",
     "show": "print a session as it stands",
     "ls": "list the sessions under a URL",
+    "gc": "clean up old sessions",
 }
 
 DESCRIPTION: Final = """\

@@ -7,14 +7,15 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Any, Final, Literal
 
-from blobpipes.chunklog.layout import SESSION_KEY, SessionDescriptor, chunk_key, lane_prefix
+from blobpipes.chunklog.layout import SESSION_KEY, SessionDescriptor, chunk_key, decode_descriptor, lane_prefix
 from blobpipes.chunklog.options import changed_options, parse_options
 from blobpipes.chunklog.reader import LogReader
 from blobpipes.chunklog.reader_types import Delivered, Problem, ReaderSettings
 from blobpipes.clock import SYSTEM_CLOCK, Clock
-from blobpipes.errors import DagsterPipesError, InvalidUrlError, SessionExistsError
+from blobpipes.errors import DagsterPipesError, InvalidOptionError, InvalidUrlError, SessionExistsError
+from blobpipes.orchestration.cleanup import bury, is_owned_by
 from blobpipes.orchestration.handler import PipesMessageHandler
 from blobpipes.orchestration.hook_store import HookStore
 from blobpipes.orchestration.lanes import checked_lanes, reading_fixed, reading_found
@@ -56,6 +57,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         lanes: how many processes write, each to a log of its own (array index or rank), or "auto" to take
             whoever comes. By default one process writes.
         restarts: how many times a process that failed may be followed by another that continues its log.
+        attach: read the session called `session` that an earlier process has opened, from its first message.
+        cleanup: "delete" leaves only tombstones once everything has arrived and the job has succeeded.
         options: of the URL, and stronger than those.
     """
 
@@ -71,6 +74,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         pass_storage_options: Mapping[str, Any] | None = None,
         lanes: int | str | None = None,
         restarts: int = 0,
+        attach: bool = False,
+        cleanup: Literal["keep", "delete"] = "keep",
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:
@@ -82,6 +87,12 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         self._session = session
         self._hints = checked_hints(pass_storage_options)
         self._lanes = checked_lanes(lanes)
+        self._attach = attach
+        self._cleanup = cleanup
+        if cleanup not in ("keep", "delete"):
+            raise InvalidOptionError(f"cleanup={cleanup!r}", remedy="One of 'keep' and 'delete'.")
+        if attach and session is None:
+            raise InvalidOptionError("attach needs the name of the session", remedy="Pass session=.")
         self._restarts = restarts
         self._clock = clock
         if self._storage is not None:
@@ -125,6 +136,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         handler.inbox.may_restart |= self._restarts > 0
         with self.get_params() as params:
             log = self._hooked(params, handler) if self._has_hook() else self._prepared(params, handler)
+            if self._cleanup == "delete":
+                handler.inbox.after_success(lambda: _bury_own(log))
             with self.reading_logs(log.params, handler), self._reading_all(log, handler):
                 yield log.params
             handler.inbox.used(log.meter.snapshot())
@@ -194,8 +207,9 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         Refused credentials, a missing bucket, a name that is taken: all of that is found here.
         """
         store = place.open_store(retry=OPENING, meter=meter)
-        if self._session is not None and store.get(SESSION_KEY) is not None:
-            raise SessionExistsError(f"the session {place.url} already exists")
+        existing = store.get(SESSION_KEY) if self._session is not None else None
+        if existing is not None:
+            return self._take_over(place, existing, descriptor, store)
         known = _KNOWN.get(place.storage.identity)
         if known is None:
             found = probe(store, SESSION_KEY, descriptor.encode(), chunk_key(1))
@@ -204,6 +218,22 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         if not store.put_if_absent(SESSION_KEY, descriptor.encode()):
             raise SessionExistsError(f"the session {place.url} already exists")
         return known, False
+
+    def _take_over(
+        self, place: SessionPlace, existing: bytes, descriptor: SessionDescriptor, store: Store
+    ) -> tuple[Capabilities, bool]:
+        """An earlier orchestration process has opened this session: from here on we are its owner."""
+        if not self._attach:
+            raise SessionExistsError(f"the session {place.url} already exists")
+        created = decode_descriptor(existing).created
+        store.put(SESSION_KEY, replace(descriptor, created=created).encode())
+        known = _KNOWN.get(place.storage.identity)
+        if known is not None:
+            return known, False
+        trial = f"_bp/{descriptor.owner}.json"
+        _KNOWN[place.storage.identity] = found = probe(store, trial, b"{}", f"_bp/{descriptor.owner}.absent")
+        store.delete(trial)
+        return found, True
 
     def _descriptor(self, place: SessionPlace, context: RunContext, owner: str) -> SessionDescriptor:
         return SessionDescriptor(
@@ -247,6 +277,12 @@ def _reading(log: _Log, handler: PipesMessageHandler, clock: Clock) -> Iterator[
     end = reader.wait()
     if end is not None:
         handler.inbox.log_ended(handler.writer, end)
+
+
+def _bury_own(log: _Log) -> None:
+    """Clean up, unless a newer orchestration process has taken the session over."""
+    if is_owned_by(log.store, log.settings.owner):
+        bury(log.store)
 
 
 def _deliver_to(handler: PipesMessageHandler) -> Callable[[Sequence[Delivered]], None]:

@@ -22,6 +22,7 @@ from blobpipes.orchestration.session_state import SessionStanding, standing_of
 from blobpipes.retry import RetryPolicy
 from blobpipes.storage.metered import Meter
 from blobpipes.storage.open import open_store
+from blobpipes.storage.prefixed import PrefixedStore
 from blobpipes.storage.store import Store
 from blobpipes.storage.url import join, parse_url, without_secrets
 
@@ -122,6 +123,10 @@ class SessionCatalog:
         if len(matching) != 1:
             raise _not_found(name, matching, names, self.url)
         return self._found(matching[0], self._store.get(join_key(matching[0], SESSION_KEY)))
+
+    def store_of(self, name: str) -> Store:
+        """A store rooted at the prefix of the session called `name`."""
+        return PrefixedStore(self._store, f"{name}/") if name else self._store
 
     def _look(self, name: str) -> FoundSession | None:
         """The session that is exactly there, by a GET or two."""

@@ -49,6 +49,7 @@ class PipesBlobStoreContextInjector(PipesContextInjector):
         session: the session's name; by default each session gets a new one.
         storage_options: for the file system; never passed on to the external process.
         pass_storage_options: what of it the external process shall have too (endpoint, region); no credentials.
+        attach: leave the context that an earlier process has put there for a job that may be running.
     """
 
     def __init__(
@@ -56,11 +57,13 @@ class PipesBlobStoreContextInjector(PipesContextInjector):
         url: str,
         *,
         session: str | None = None,
+        attach: bool = False,
         storage_options: Mapping[str, Any] | None = None,
         pass_storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         self._storage = parse_storage(url, storage_options, {})
         self._session = session
+        self._attach = attach
         self._hints = checked_hints(pass_storage_options)
         self._storage.session(session)  # a name that cannot be one is refused here
 
@@ -76,7 +79,7 @@ class PipesBlobStoreContextInjector(PipesContextInjector):
         data = encode_context(context_data)
         place = self._storage.session(self._session)
         store = place.open_store(retry=OPENING)
-        if not store.put_if_absent(CONTEXT_KEY, data):
+        if not store.put_if_absent(CONTEXT_KEY, data) and not self._attach:
             raise SessionExistsError(f"the session {place.url} already has a context")
         try:
             yield self._params(place)

@@ -69,6 +69,7 @@ class Inbox:
     _readings_seen: int = 0
     _gone: bool = False
     _on_gone: list[Callable[[], None]] = field(default_factory=list)
+    _clean_ups: list[Callable[[], None]] = field(default_factory=list)
     _ended: bool = False
     _changed: threading.Condition = field(default_factory=threading.Condition)
 
@@ -170,6 +171,18 @@ class Inbox:
             self._changed.notify_all()
         for callback in callbacks:
             callback()
+
+    def after_success(self, clean_up: Callable[[], None]) -> None:
+        """Call this once the session has ended well, and not if it has not."""
+        with self._changed:
+            self._clean_ups.append(clean_up)
+
+    def clean_up(self) -> None:
+        """The session has ended well. Raises what a clean-up raises."""
+        with self._changed:
+            clean_ups, self._clean_ups = self._clean_ups, []
+        for clean_up in clean_ups:
+            clean_up()
 
     def end(self) -> None:
         """Nothing more will come."""

@@ -13,7 +13,7 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final, Literal
 
 from blobpipes.clock import SYSTEM_CLOCK, Clock
-from blobpipes.errors import IncompleteError, InvalidOptionError, InvalidUrlError, NeverOpenedError
+from blobpipes.errors import IncompleteError, InvalidOptionError, InvalidUrlError, NeverOpenedError, StoreError
 from blobpipes.orchestration.blob_store_reader import PipesBlobStoreMessageReader
 from blobpipes.orchestration.context_injectors import PipesBlobStoreContextInjector, PipesContextInjector
 from blobpipes.orchestration.handler import PipesEvent, PipesMessageHandler
@@ -39,6 +39,8 @@ def open_pipes_session(
     include_stdio_in_messages: bool = False,
     on_incomplete: Literal["raise", "warn"] = "raise",
     on_event: Callable[[PipesEvent], None] | None = None,
+    attach: bool = False,
+    cleanup: Literal["keep", "delete"] = "keep",
     storage_options: Mapping[str, Any] | None = None,
     pass_storage_options: Mapping[str, Any] | None = None,
     clock: Clock = SYSTEM_CLOCK,
@@ -63,6 +65,10 @@ def open_pipes_session(
             message was a result, the session counts as incomplete.
         storage_options: for the file system; never passed on to the job.
         pass_storage_options: what of it the job shall have too (endpoint, region); no credentials.
+        attach: read a session of that name which an earlier process has opened; everything comes again from
+            the first message. Wait with `session.wait_for_close()` for a job that is still running.
+        cleanup: "delete" leaves only a tombstone in the store once everything has arrived and the job has
+            succeeded; a session that failed keeps everything. By default "keep".
         options: of the URL (interval, heartbeat, ...), and stronger than those.
 
     Raises:
@@ -74,12 +80,21 @@ def open_pipes_session(
     """
     if on_incomplete not in ("raise", "warn"):
         raise ValueError(f"on_incomplete is 'raise' or 'warn', not {on_incomplete!r}")
+    if attach and session is None and message_reader is None:
+        raise InvalidOptionError("attach needs the name of the session", remedy="Pass session=.")
     if message_reader is not None:
-        _refuse("a message_reader", include_stdio_in_messages=include_stdio_in_messages or None, **options)
+        _refuse(
+            "a message_reader",
+            include_stdio_in_messages=include_stdio_in_messages or None,
+            attach=attach or None,
+            cleanup=None if cleanup == "keep" else cleanup,
+            **options,
+        )
     if context_injector is None or message_reader is None:
         location = _Location(url, session, storage_options, pass_storage_options)
-        context_injector = context_injector or location.injector()
-        message_reader = message_reader or location.reader(include_stdio_in_messages, options)
+        context_injector = context_injector or location.injector(attach)
+        reading = {"attach": attach, "cleanup": cleanup, **options}
+        message_reader = message_reader or location.reader(include_stdio_in_messages, reading)
     else:
         _refuse(
             "both a context_injector and a message_reader",
@@ -119,6 +134,8 @@ def open_pipes_session(
         _attach(report, failure)
         raise failure
     _judge(report, handler, context_injector, message_reader, on_incomplete)
+    if report.verdict == "complete" and report.all_arrived:
+        _clean_up(handler)
 
 
 class _Location:
@@ -144,8 +161,8 @@ class _Location:
             "pass_storage_options": pass_storage_options,
         }
 
-    def injector(self) -> PipesContextInjector:
-        return PipesBlobStoreContextInjector(self._url, **self._common)
+    def injector(self, attach: bool) -> PipesContextInjector:
+        return PipesBlobStoreContextInjector(self._url, attach=attach, **self._common)
 
     def reader(self, include_stdio_in_messages: bool, options: Mapping[str, Any]) -> PipesMessageReader:
         return PipesBlobStoreMessageReader(
@@ -160,6 +177,14 @@ def _refuse(beside: str, **given: Any) -> None:
         raise InvalidOptionError(
             f"{names[0]} has no effect beside {beside}", remedy=f"Give {names[0]} to those objects themselves."
         )
+
+
+def _clean_up(handler: PipesMessageHandler) -> None:
+    """What stays behind costs a little; it is no reason to fail a session in which everything came."""
+    try:
+        handler.inbox.clean_up()
+    except StoreError as error:
+        handler.say(logging.WARNING, f"the session could not be cleaned up: {error}")
 
 
 def _attach(report: PipesSessionReport, failure: BaseException) -> None:
