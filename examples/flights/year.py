@@ -247,11 +247,11 @@ def format_table(rows: Sequence[Sequence[str]]) -> str:
 def main() -> int:
     arguments = parse_arguments()
     if missing := missing_packages():
-        print(f"error: the job needs more packages\n  remedy: pip install {' '.join(missing)}", file=sys.stderr)
+        commands = " && ".join(f"pip install {package}" for package in missing)
+        print(f"error: the job needs more packages\n  remedy: {commands}", file=sys.stderr)
         return 1
     logging.basicConfig(level=logging.INFO, format="%(asctime)s  %(message)s", datefmt="%H:%M:%S")
-    url = arguments.url or f"{Path(tempfile.mkdtemp(prefix='flights-')).as_uri()}?interval=1s"
-    print(f"sessions and results: {url}")
+    url = arguments.url or temporary_url()
     ended = []
     for event in run_year(url, months=arguments.months, parallel=arguments.parallel, results_url=arguments.results_url):
         if isinstance(event, MonthEnded):
@@ -261,14 +261,26 @@ def main() -> int:
     return 0 if all(month.error is None for month in ended) else 1
 
 
+def temporary_url() -> str:
+    folder = Path(tempfile.mkdtemp(prefix="flights-"))
+    print(f"sessions and results: {folder}")
+    return f"{folder.as_uri()}?interval=1s"
+
+
 def parse_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description="Run the flights job for every month of 2013.")
     parser.add_argument("months", nargs="*", default=MONTHS, metavar="YYYY-MM", help="by default all twelve")
     parser.add_argument("--url", default=os.environ.get("BLOBPIPES_URL"), help="default: a new temporary folder")
     parser.add_argument("--results-url", help="folder for the results, any fsspec URL; default: beside the sessions")
     parser.add_argument("--parallel", type=int, default=2, metavar="N", help="months at once; default: 2")
-    return parser.parse_args()
+    arguments = parser.parse_args()
+    if arguments.parallel < 1:
+        parser.error("--parallel takes 1 or more")
+    return arguments
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    try:
+        sys.exit(main())
+    except KeyboardInterrupt:  # by now the months that ran have ended
+        sys.exit(130)
