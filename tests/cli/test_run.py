@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,12 @@ def last(outcome: Outcome) -> dict[str, Any]:
     return outcome.events[-1]
 
 
+def printed(outcome: Outcome, stream: str = "stdout") -> str:
+    """What the job has printed, which comes in pieces of any size."""
+    pieces = [event for event in outcome.events if event["event"] == "output"]
+    return "".join(piece["text"] for piece in pieces if piece["stream"] == stream)
+
+
 GOOD = """
 print("out before")
 with open_dagster_pipes() as pipes:
@@ -50,12 +57,11 @@ with open_dagster_pipes() as pipes:
 def test_everything_that_a_job_says_is_an_event(run: Run, tmp_path: Path) -> None:
     ended = run(GOOD, "--asset", "orders", "--partition", "p-1", "--extra", "limit=10", "--extra", "name=x=y", "--json")
     messages = [event for event in ended.events if event["event"] != "output"]
-    printed = {(event["stream"], event["text"]) for event in ended.events if event["event"] == "output"}
     assert (ended.code, ended.err) == (0, "")
     assert [event["event"] for event in messages] == [
         *("session", "opened", "log", "check", "materialization", "closed", "end")
     ]
-    assert printed == {("stdout", "out before\n"), ("stderr", "err within\n")}
+    assert (printed(ended, "stdout"), printed(ended, "stderr")) == ("out before\n", "err within\n")
     assert messages[0]["url"] == f"file://{tmp_path}/store/s"
     assert messages[2]["message"] == "working on p-1 of orders"
     assert (messages[3]["passed"], messages[3]["metadata"]["name"]["raw_value"]) == (True, "x=y")
@@ -119,13 +125,25 @@ def test_a_job_that_never_opened_its_session_is_told_what_to_check(run: Run) -> 
     assert "Check that the program calls open_dagster_pipes()" in ended.out
 
 
+def test_nothing_that_a_talkative_job_prints_is_lost(run: Run) -> None:
+    ended = run("with open_dagster_pipes():\n    for i in range(20_000): print(i, 'ä')", "--json")
+    assert printed(ended) == "".join(f"{i} ä\n" for i in range(20_000))
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+def test_a_child_that_keeps_the_output_open_is_not_waited_for(cli: Cli, tmp_path: Path) -> None:
+    monologue = "echo hello; (while :; do echo again; read -t 0.01 x < /dev/zero; done) & echo $! >&2"
+    begun = time.monotonic()
+    ended = cli("run", "--url", tmp_path, "--json", "--", "bash", "-c", monologue)
+    os.kill(int(printed(ended, "stderr")), signal.SIGKILL)
+    assert printed(ended).startswith("hello\n")
+    assert time.monotonic() - begun < 60
+
+
 def test_captured_output_is_shown_once_here_and_stands_in_the_session(run: Run, cli: Cli, tmp_path: Path) -> None:
     job = "with open_dagster_pipes() as pipes:\n    print('hello')\n    pipes.log.info('x')"
     ended = run(job, "--capture", "--json")
-    assert [event["text"] for event in ended.events if event["event"] == "output"] == ["hello\n"]
-    shown = cli("show", tmp_path / "store", "--json")
-    assert [event["text"] for event in shown.events if event["event"] == "output"] == ["hello\n"]
-    assert ended.out.count("hello") == 1
+    assert (printed(ended), printed(cli("show", tmp_path / "store", "--json"))) == ("hello\n", "hello\n")
 
 
 FOREIGN = """

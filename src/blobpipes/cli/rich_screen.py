@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Final, NoReturn, TextIO
+import threading
+from typing import Any, Final, NoReturn, TextIO
 
 from rich.console import Console, Group, RenderableType
 from rich.live import Live
@@ -10,6 +11,7 @@ from rich.table import Table as RichTable
 from rich.text import Text
 
 from blobpipes.cli.drawing import Cell, Line, Style, Table, style_of, text_of
+from blobpipes.clock import SYSTEM_CLOCK, Clock
 
 _STYLES: Final[dict[Style, str]] = {
     "plain": "",
@@ -21,63 +23,87 @@ _STYLES: Final[dict[Style, str]] = {
     "info": "cyan",
     "name": "cyan",
 }
-_FRAMES: Final = 8  # drawings of the status a second
+_QUIETLY: Final[Any] = {"transient": True, "redirect_stdout": False, "redirect_stderr": False}
+
+FRAMES: Final = 8  # drawings of the status a second
+TOGETHER: Final = 0.05  # seconds within which entries are drawn together; a status tick draws the last of them
+AT_MOST: Final = 200  # entries drawn together
 
 
 class RichScreen:
-    """Writes to a terminal."""
+    """Writes to a terminal. Of many entries at once it draws some together, because drawing is slow."""
 
     is_live = True
 
-    def __init__(self, stream: TextIO) -> None:
+    def __init__(self, stream: TextIO, clock: Clock = SYSTEM_CLOCK) -> None:
         self._console = _Console(file=stream, highlight=False, markup=False, emoji=False)
+        self._clock = clock
+        self._lock = threading.RLock()
         self._live: Live | None = None
+        self._waiting: list[Text] = []
+        self._drawn_at = -TOGETHER
 
     @property
     def width(self) -> int:
         return self._console.width
 
     def line(self, line: Line) -> None:
-        self._console.print(_text(line), soft_wrap=True)
+        with self._lock:
+            self._draw_waiting()
+            self._console.print(_text(line), soft_wrap=True)
 
     def entry(self, margin: Line, body: Line) -> None:
         head, text = _text(margin), _text(body)
         whole = Text.assemble(head, text)
-        if "\n" not in text.plain and whole.cell_len <= self._console.width:
-            self._console.print(whole)  # by far the most, and ten times as fast
-            return
-        grid = RichTable.grid()
-        grid.add_column(no_wrap=True, width=head.cell_len)
-        grid.add_column(overflow="fold", ratio=1)
-        grid.add_row(head, text)
-        self._console.print(grid)
+        fits = "\n" not in text.plain and whole.cell_len <= self._console.width
+        with self._lock:
+            if fits:
+                self._waiting.append(whole)
+                self._draw_if_due()
+            else:
+                self._draw_waiting()
+                self._console.print(_beside(head, text))
 
     def table(self, table: Table) -> None:
-        self._console.print(_table(table))
+        with self._lock:
+            self._draw_waiting()
+            self._console.print(_table(table))
 
     def status(self, status: Line | Table | None) -> None:
-        if status is None:
-            self.close()
-            return
-        drawn = Group("", _table(status)) if isinstance(status, Table) else _fitting(status, self._console.width)
-        if self._live is not None:
-            self._live.update(drawn)  # drawn by its own thread, a few times a second
-            return
-        self._live = Live(
-            drawn,
-            console=self._console,
-            refresh_per_second=_FRAMES,
-            transient=True,
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._live.start(refresh=True)
+        with self._lock:
+            self._draw_if_due()
+            if status is None:
+                self.close()
+            elif self._live is not None:
+                self._live.update(self._drawn(status))  # drawn by its own thread, a few times a second
+            else:
+                self._live = Live(self._drawn(status), console=self._console, refresh_per_second=FRAMES, **_QUIETLY)
+                self._live.start(refresh=True)
 
     def close(self) -> None:
-        live, self._live = self._live, None
-        if live is not None:
-            live.update("")
-            live.stop()
+        with self._lock:
+            self._draw_waiting()
+            live, self._live = self._live, None
+            if live is not None:
+                live.update("")
+                live.stop()
+
+    def _drawn(self, status: Line | Table) -> RenderableType:
+        if isinstance(status, Table):
+            return Group("", _table(status))
+        text = _text(status)
+        text.truncate(self._console.width - 1, overflow="ellipsis")
+        return text
+
+    def _draw_if_due(self) -> None:
+        if len(self._waiting) >= AT_MOST or self._clock.monotonic() - self._drawn_at >= TOGETHER:
+            self._draw_waiting()
+
+    def _draw_waiting(self) -> None:
+        waiting, self._waiting = self._waiting, []
+        if waiting:
+            self._console.print(Text("\n").join(waiting))
+            self._drawn_at = self._clock.monotonic()
 
 
 class _Console(Console):
@@ -91,10 +117,12 @@ def _text(line: Line) -> Text:
     return Text.assemble(*((text_of(cell), _STYLES[style_of(cell)]) for cell in line))
 
 
-def _fitting(line: Line, width: int) -> Text:
-    text = _text(line)
-    text.truncate(width - 1, overflow="ellipsis")
-    return text
+def _beside(head: Text, text: Text) -> RenderableType:
+    grid = RichTable.grid()
+    grid.add_column(no_wrap=True, width=head.cell_len)
+    grid.add_column(overflow="fold", ratio=1)
+    grid.add_row(head, text)
+    return grid
 
 
 def _table(table: Table) -> RenderableType:

@@ -7,14 +7,14 @@ import logging
 import os
 import shutil
 import subprocess
-import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
-from typing import IO, Any, Final
+from typing import Any, Final
 
 from blobpipes.cli import exit_codes
 from blobpipes.cli.drawing import Line, Piece
 from blobpipes.cli.events import Event, event_of, problem_event
+from blobpipes.cli.job_output import JobOutput
 from blobpipes.cli.printers import Printer
 from blobpipes.cli.stopping import Terminated, termination_raised
 from blobpipes.cli.tally import Tally
@@ -31,8 +31,6 @@ from blobpipes.wire.messages import ExternalStream
 
 TICK: Final = 0.2  # seconds between two looks at the process
 GRACE: Final = 20.0  # seconds that an interrupted job has until it is killed
-OUTPUT_GRACE: Final = 1.0  # seconds for output that a job's children still hold open after its end
-LONGEST_PIECE: Final = 1 << 16  # bytes of one line of output that are said at once
 
 
 class RunningJob:
@@ -94,38 +92,26 @@ class RunningJob:
         return job.start(session.get_bootstrap_env_vars())
 
     def _watch(self, process: Process) -> None:
-        """Until the process has ended; if we are to stop, it is told first."""
-        readers = [self._read(process.stdout, "stdout"), self._read(process.stderr, "stderr")]
+        """Until the process has ended and its output is read; if we are to stop, it is told first."""
+        streams = [JobOutput(process.stdout, "stdout", self._say), JobOutput(process.stderr, "stderr", self._say)]
         try:
             while process.poll() is None:
                 self._printer.status(self._status())
                 with suppress(subprocess.TimeoutExpired):
                     process.wait(TICK)
         except (KeyboardInterrupt, Terminated):
-            self._printer.note([Piece("stopping the job; once more kills it", "warning")])
+            self._printer.note([Piece("stopping the job; Ctrl-C again kills it", "warning")])
             interrupt(process, GRACE, group=True)
             raise
         finally:
-            for reader in readers:
-                reader.join(OUTPUT_GRACE)
+            for stream in streams:
+                stream.finish()
             self._printer.status([Piece("reading to the end", "dim")])
-
-    def _read(self, stream: IO[bytes] | None, name: str) -> threading.Thread:
-        assert stream is not None  # it is a pipe
-
-        def read() -> None:
-            with stream:
-                while piece := stream.readline(LONGEST_PIECE):
-                    text = piece.decode("utf-8", "replace")
-                    self._say("output", {"stream": name, "text": text})
-
-        thread = threading.Thread(target=read, name=f"blobpipes-{name}", daemon=True)
-        thread.start()
-        return thread
 
     # --- what is said ---------------------------------------------------------------------------------
 
     def _say(self, kind: str, fields: Mapping[str, Any]) -> None:
+        """An event of this moment."""
         self._printer.event(Event(kind, self._name, self._clock.wall(), fields))
 
     @property
