@@ -15,6 +15,7 @@ from blobpipes.chunklog.reader import LogReader
 from blobpipes.chunklog.reader_types import Delivered, LogEnd, Problem, ReaderSettings
 from blobpipes.chunklog.writer import ChunkWriter
 from blobpipes.errors import (
+    DagsterPipesError,
     FencedError,
     LogSealedError,
     StoreDeniedError,
@@ -258,3 +259,12 @@ def test_what_is_due_while_the_interpreter_ends_is_left_alone_in_silence() -> No
     assert poller._thread is not None
     poller._thread.join(10)  # pytest makes an exception in it an error
     assert not poller._thread.is_alive()
+
+
+def test_nothing_is_taken_after_the_close(store: LocalStore) -> None:
+    writer = ChunkWriter(store, negotiated=True)
+    writer.open(OPENED)
+    writer.close(CLOSED)
+    with pytest.raises(DagsterPipesError, match="after `closed`"):
+        writer.write(message("log"))
+    assert Reading(store).finish().messages == 2

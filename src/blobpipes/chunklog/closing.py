@@ -18,7 +18,7 @@ def closing_of(line: bytes) -> Closing | None:
         return None
     try:
         message = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     if not isinstance(message, dict) or message.get("method") != "closed":
         return None

@@ -31,6 +31,7 @@ class Flag(str, Enum):
     TOMB = "tomb"  # the log was cleaned up; only the delivered marks are left
 
 
+_DAMAGE: Final = (KeyError, TypeError, ValueError, AttributeError, OverflowError)  # of a header's fields
 _SEALS: Final = frozenset({Flag.END.value, Flag.READER_SEAL.value, Flag.TOMB.value})
 
 
@@ -151,7 +152,7 @@ def _parse_negotiated(raw: Mapping[str, Any], body: bytes) -> NegotiatedChunk | 
     try:
         header = _read_header(raw)
         length, digest = int(raw["b"]), str(raw["h"])
-    except (KeyError, TypeError, ValueError) as error:
+    except _DAMAGE as error:
         return CorruptChunk(f"the header is damaged: {error!r}")
     if len(body) != length:
         return CorruptChunk(f"{len(body)} bytes of {length} are there", header)
@@ -204,14 +205,14 @@ def _envelope_marks(first: Mapping[str, Any] | None, count: int) -> ChunkHeader 
             count=count, elapsed=0.0, next_within=0.0,
             high_water={str(stream): int(last) for stream, last in marks["hw"].items()},
         )  # fmt: skip
-    except (KeyError, TypeError, ValueError, AttributeError):
+    except _DAMAGE:
         return None  # somebody else's key of the same name: the messages still count
 
 
 def _json_object(line: bytes) -> dict[str, Any] | None:
     try:
         value = json.loads(line)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return value if isinstance(value, dict) else None
 

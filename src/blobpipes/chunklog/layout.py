@@ -70,5 +70,5 @@ def decode_descriptor(data: bytes) -> SessionDescriptor:
         raw: dict[str, Any] = json.loads(data)
         known = {name: raw[name] for name in SessionDescriptor.__slots__ if name in raw}
         return SessionDescriptor(**{**known, "created": float(raw["created"])})
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
         raise MalformedMessageError(f"{SESSION_KEY} is not a session descriptor: {error!r}") from error

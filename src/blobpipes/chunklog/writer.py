@@ -21,6 +21,7 @@ from blobpipes.chunklog.spool import Spool
 from blobpipes.chunklog.writer_core import Request, State, Verb, WriterCore
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import (
+    DagsterPipesError,
     FencedError,
     ForkedError,
     LogSealedError,
@@ -114,6 +115,8 @@ class ChunkWriter:
                 self._changed.wait_for(lambda: self._core.has_room(len(line)) or self._is_over())
             if self._is_over():
                 self._raise_failure()
+            if self._closing:
+                raise DagsterPipesError("a message came after `closed`", remedy="Report before the context is closed.")
             if self._core.accept(line, self._clock.monotonic(), urgent=urgent):
                 self._changed.notify_all()
         if self._exiting:
