@@ -1,11 +1,9 @@
 from __future__ import annotations
 
-import gc
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,16 +17,13 @@ from blobpipes.orchestration.message_readers import PipesMessageReader
 from blobpipes.orchestration.results import AssetCheckResult, MaterializeResult
 from blobpipes.orchestration.run_context import RunContext
 from blobpipes.orchestration.stdio import PipesStdioMessageReader
-from blobpipes.wire.messages import AssetMaterialization
 from tests.clients.jobs import (
     EXITS,
-    IGNORES_SIGNALS,
     KILLS_ITSELF,
     OPEN,
     RAISES,
     REPORTS,
     SILENT,
-    WAITS_TO_BE_STOPPED,
     command,
     environment,
 )
@@ -43,15 +38,16 @@ def place(request: pytest.FixtureRequest, tmp_path: Path) -> str | None:
 
 
 @pytest.fixture
-def client(place: str | None) -> PipesSubprocessClient:
-    return PipesSubprocessClient(env=environment(), url=place)
+def client() -> PipesSubprocessClient:
+    return PipesSubprocessClient(env=environment())
 
 
 def for_orders(**fields: Any) -> RunContext:
     return recorded_run(asset_keys=["orders"], partition_key="2024-01", **fields)[0]
 
 
-def test_a_job_gets_its_context_and_its_reports_come_back(client: PipesSubprocessClient, tmp_path: Path) -> None:
+def test_a_job_gets_its_context_and_its_reports_come_back(place: str | None, tmp_path: Path) -> None:
+    client = PipesSubprocessClient(env=environment(), url=place)
     context, recorder = recorded_run(asset_keys=["orders"], partition_key="2024-01")
     run = client.run(
         context=context, command=command(REPORTS, "a b"), extras={"rows": 7}, env={"MODE": "test"}, cwd=tmp_path
@@ -73,7 +69,8 @@ def test_a_command_in_one_text_is_split_as_a_shell_does_it(client: PipesSubproce
     assert run.get_custom_messages()[0]["argument"] == ["a b", "$HOME"]
 
 
-def test_results_come_one_by_one_while_the_job_runs(client: PipesSubprocessClient, tmp_path: Path) -> None:
+def test_results_come_one_by_one_while_the_job_runs(place: str | None, tmp_path: Path) -> None:
+    client = PipesSubprocessClient(env=environment(), url=place)
     gate = tmp_path / "gate"
     os.mkfifo(gate)
     program = f"""{OPEN}
@@ -139,11 +136,9 @@ def test_an_incomplete_run_may_warn_only() -> None:
     assert "no message came" in recorder.text
 
 
-def test_events_can_be_watched(client: PipesSubprocessClient, place: str | None) -> None:
+def test_events_can_be_watched() -> None:
     seen: list[PipesEvent] = []
-    PipesSubprocessClient(env=environment(), url=place, on_event=seen.append).run(
-        context=for_orders(), command=command(REPORTS)
-    )
+    PipesSubprocessClient(env=environment(), on_event=seen.append).run(context=for_orders(), command=command(REPORTS))
     assert [type(event.payload).__name__ for event in seen] == [
         "Opened", "Log", "AssetMaterialization", "AssetCheck", "CustomMessage", "Closed",
     ]  # fmt: skip
@@ -253,92 +248,6 @@ def test_messages_can_come_on_a_stream_of_the_job(
     with pytest.raises(JobFailedError) as caught:
         client.run(context=for_orders(), command=command(RAISES))
     assert caught.value.report.verdict == "failed"  # type: ignore[attr-defined]
-
-
-# --- termination ----------------------------------------------------------------------------------------
-
-
-def interrupting(error: type[BaseException]) -> Callable[[PipesEvent], None]:
-    """An observer which interrupts the main thread, as Ctrl-C does, once the job has reported."""
-
-    def observe(event: PipesEvent) -> None:
-        if isinstance(event.payload, AssetMaterialization):
-            os.kill(os.getpid(), signal.SIGUSR1 if error is SystemExit else signal.SIGINT)
-
-    return observe
-
-
-@pytest.fixture
-def exit_on_sigusr1() -> Iterator[None]:
-    def leave(number: int, frame: object) -> None:
-        raise SystemExit(143)
-
-    before = signal.signal(signal.SIGUSR1, leave)
-    yield
-    signal.signal(signal.SIGUSR1, before)
-
-
-@needs_signals
-@pytest.mark.usefixtures("exit_on_sigusr1")
-@pytest.mark.parametrize("error", [KeyboardInterrupt, SystemExit])
-@pytest.mark.parametrize("way", ["run", "stream"])
-def test_an_interrupted_run_interrupts_the_job_which_closes(
-    error: type[BaseException], way: str, place: str | None
-) -> None:
-    client = PipesSubprocessClient(env=environment(), url=place, on_event=interrupting(error), forward_stdio=False)
-    work = client.run if way == "run" else lambda **job: list(client.stream(**job))
-    with pytest.raises(error) as caught:
-        work(context=for_orders(), command=command(WAITS_TO_BE_STOPPED))
-    report: Any = caught.value.report  # type: ignore[attr-defined]
-    assert report.verdict == "failed"
-    assert report.exception["name"] == "KeyboardInterrupt"
-
-
-@needs_signals
-def test_a_job_that_ignores_every_signal_is_killed_in_the_end() -> None:
-    client = PipesSubprocessClient(
-        env=environment(), on_event=interrupting(KeyboardInterrupt), termination_timeout=0.4, forward_stdio=False
-    )
-    with pytest.raises(KeyboardInterrupt) as caught:
-        client.run(context=for_orders(), command=command(IGNORES_SIGNALS))
-    assert caught.value.report.verdict == "truncated"  # type: ignore[attr-defined]
-
-
-@needs_signals
-def test_a_shell_and_its_children_are_interrupted_together(tmp_path: Path) -> None:
-    (tmp_path / "job.py").write_text(WAITS_TO_BE_STOPPED)
-    client = PipesSubprocessClient(env=environment(), on_event=interrupting(KeyboardInterrupt), forward_stdio=False)
-    shell = ["sh", "-c", f"{sys.executable} {tmp_path}/job.py; exit 1"]
-    with pytest.raises(KeyboardInterrupt) as caught:
-        client.run(context=for_orders(), command=shell)
-    assert caught.value.report.verdict == "failed"  # type: ignore[attr-defined]
-
-
-@needs_signals
-def test_closing_a_stream_early_interrupts_the_job() -> None:
-    client = PipesSubprocessClient(env=environment(), forward_stdio=False)
-    events: list[PipesEvent] = []
-    client._session_options["on_event"] = events.append
-    results = client.stream(context=for_orders(), command=command(WAITS_TO_BE_STOPPED))
-    next(results)
-    results.close()
-    assert type(events[-1].payload).__name__ == "Closed"
-
-
-@needs_signals
-@pytest.mark.filterwarnings("ignore:subprocess .* is still running:ResourceWarning")
-def test_without_forwarding_the_job_is_left_alone(tmp_path: Path) -> None:
-    pid = tmp_path / "pid"
-    program = WAITS_TO_BE_STOPPED.replace("with open", f"open({str(pid)!r}, 'w').write(str(os.getpid()))\nwith open")
-    client = PipesSubprocessClient(
-        env=environment(), on_event=interrupting(KeyboardInterrupt), forward_termination=False, forward_stdio=False
-    )
-    with pytest.raises(KeyboardInterrupt):
-        client.run(context=for_orders(), command=command(program))
-    gc.collect()
-    os.kill(int(pid.read_text()), 0)  # it is still there
-    os.kill(int(pid.read_text()), signal.SIGKILL)
-    os.waitpid(int(pid.read_text()), 0)
 
 
 def test_an_error_at_the_end_of_a_session_is_not_hidden_by_a_good_exit() -> None:

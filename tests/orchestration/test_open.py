@@ -26,7 +26,7 @@ from blobpipes.orchestration.context_injectors import (
     PipesFileContextInjector,
     PipesTempFileContextInjector,
 )
-from blobpipes.orchestration.file_readers import PipesTempFileMessageReader
+from blobpipes.orchestration.file_readers import PipesFileMessageReader, PipesTempFileMessageReader
 from blobpipes.orchestration.handler import PipesEvent
 from blobpipes.orchestration.open import open_pipes_session
 from blobpipes.orchestration.results import MaterializeResult
@@ -368,6 +368,17 @@ def test_a_file_in_the_place_of_the_directory_is_refused_at_once(tmp_path: Path)
     ):
         pytest.fail("the block must not be entered")
     assert type(caught.value).__module__ == "blobpipes.errors"
+
+
+def test_a_file_that_cannot_be_written_is_named_before_the_block(tmp_path: Path) -> None:
+    nowhere = tmp_path / "none" / "file"
+    for halves in (
+        {"context_injector": PipesFileContextInjector(nowhere)},
+        {"message_reader": PipesFileMessageReader(nowhere)},
+    ):
+        session_block, _ = by_file(**halves)
+        with pytest.raises(DagsterPipesError, match=f"cannot write the .* file {nowhere}: No such file"), session_block:
+            pytest.fail("the block must not be entered")
 
 
 # --- the session object ---------------------------------------------------------------------------------

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from blobpipes.chunklog.layout import CONTEXT_KEY
-from blobpipes.errors import SessionExistsError, StoreError
+from blobpipes.errors import DagsterPipesError, SessionExistsError, StoreError
 from blobpipes.orchestration.safe_options import checked_hints
 from blobpipes.orchestration.session_place import OPENING, SessionPlace, parse_storage
 from blobpipes.storage.store import Store
@@ -111,10 +111,11 @@ class PipesFileContextInjector(PipesContextInjector):
 
         Raises:
             UnserializableError: an extra cannot become JSON; nothing was written.
+            DagsterPipesError: the file cannot be written.
         """
         data = encode_context(context_data)
         try:
-            self._path.write_bytes(data)
+            begin_file(self._path, data, "context")
             yield {"path": str(self._path)}
         finally:
             self._path.unlink(missing_ok=True)
@@ -151,6 +152,21 @@ class PipesEnvContextInjector(PipesContextInjector):
     def no_messages_debug_text(self) -> str:
         """In what."""
         return "Attempted to inject context directly, typically as an environment variable."
+
+
+def begin_file(path: Path, data: bytes, what: str) -> None:
+    """Write a file that one side of the pipe will look for.
+
+    Raises:
+        DagsterPipesError: it cannot be written.
+    """
+    try:
+        path.write_bytes(data)
+    except OSError as error:
+        raise DagsterPipesError(
+            f"cannot write the {what} file {path}: {error.strerror or error}",
+            remedy="Create its directory, give another path, or leave the path to a temporary file.",
+        ) from error
 
 
 def _delete(store: Store) -> None:

@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from os import PathLike
 from pathlib import Path
 
+from blobpipes.orchestration.context_injectors import begin_file
 from blobpipes.orchestration.file_tail import FileTail
 from blobpipes.orchestration.handler import PipesMessageHandler
 from blobpipes.orchestration.message_readers import PipesMessageReader
@@ -38,8 +39,12 @@ class PipesFileMessageReader(PipesMessageReader):
 
     @contextmanager
     def read_messages(self, handler: PipesMessageHandler) -> Iterator[PipesParams]:
-        """Follow the file until the block ends, then read it to its end."""
-        self._path.write_bytes(b"")
+        """Follow the file until the block ends, then read it to its end.
+
+        Raises:
+            DagsterPipesError: the file cannot be created.
+        """
+        begin_file(self._path, b"", "messages")
         try:
             with _following(self._path, handler):
                 yield {"path": str(self._path), "include_stdio_in_messages": self._include_stdio}
