@@ -9,7 +9,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import Enum
 from typing import Any
 
@@ -47,31 +47,31 @@ class _Entry:
     opened: int  # which process of its writer said it, from 1
 
 
-@dataclass(slots=True)
 class Inbox:
     """Results, custom messages and problems in order of arrival. All methods may be called from any thread."""
 
-    expected_writers: int = 1
-    writers: dict[int, WriterState] = field(default_factory=dict)
-    counts: Counter[str] = field(default_factory=Counter)  # messages by method
-    problems: ProblemLog = field(default_factory=ProblemLog)
-    failed_results: int = 0  # results that came but could not be handled
-    message_bytes: int = 0  # of the lines that came, newlines not counted
-    ends: dict[int, LogEnd] = field(default_factory=dict)  # by writer, where a chunk log was read
-    usage: Usage = field(default_factory=Usage)  # of the store, by the readers that have ended
-    may_restart: bool = False  # a process that closed with an exception may be followed by another
-    launched: dict[str, Any] = field(default_factory=dict)  # what the launcher told of the process
-    _entries: list[_Entry] = field(default_factory=list)
-    _newest: dict[tuple[int, str, str | None], int] = field(default_factory=dict)  # writer and subject to position
-    _handed_out: int = 0  # so many results somebody has taken
-    _custom: list[Any] = field(default_factory=list)
-    _readings: int = 0  # logs or files being read
-    _readings_seen: int = 0
-    _gone: bool = False
-    _on_gone: list[Callable[[], None]] = field(default_factory=list)
-    _clean_ups: list[Callable[[], None]] = field(default_factory=list)
-    _ended: bool = False
-    _changed: threading.Condition = field(default_factory=threading.Condition)
+    def __init__(self, expected_writers: int = 1) -> None:
+        self.expected_writers = expected_writers
+        self.writers: dict[int, WriterState] = {}
+        self.counts: Counter[str] = Counter()  # messages by method
+        self.problems = ProblemLog()
+        self.failed_results = 0  # results that came but could not be handled
+        self.message_bytes = 0  # of the lines that came, newlines not counted
+        self.ends: dict[int, LogEnd] = {}  # by writer, where a chunk log was read
+        self.usage = Usage()  # of the store, by the readers that have ended
+        self.may_restart = False  # a process that closed with an exception may be followed by another
+        self.launched: dict[str, Any] = {}  # what the launcher told of the process
+        self._entries: list[_Entry] = []
+        self._newest: dict[tuple[int, str, str | None], int] = {}  # writer and subject to position
+        self._handed_out = 0  # so many results somebody has taken
+        self._custom: list[Any] = []
+        self._readings = 0  # logs or files being read
+        self._readings_seen = 0
+        self._gone = False
+        self._on_gone: list[Callable[[], None]] = []
+        self._clean_ups: list[Callable[[], None]] = []
+        self._ended = False
+        self._changed = threading.Condition()
 
     # --- filled by the handler ------------------------------------------------------------------------
 
