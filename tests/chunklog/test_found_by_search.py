@@ -5,7 +5,7 @@ from __future__ import annotations
 from blobpipes.chunklog.header import ChunkHeader, Flag, encode_chunk, flags
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.writer_buffer import Record
-from blobpipes.chunklog.writer_core import State, WriterCore
+from blobpipes.chunklog.writer_core import State, Verb, WriterCore
 from tests.chunklog.spool_model import SpoolModel
 from tests.chunklog.world import Reading, World, message
 
@@ -48,7 +48,6 @@ def test_a_replay_into_an_empty_log_begins_it() -> None:
     successor.close(message("closed"), world.now, failed=False)
     world.settle_writer(successor)
     assert (successor.state, successor.epoch) == (State.CLOSED, 1)
-    assert world.requests[:3] == ["list 0", "read 1", "put 1"]
     assert Reading(world).finish().verdict == "complete"
 
 
@@ -63,6 +62,26 @@ def test_a_replay_of_which_the_log_holds_all_still_puts_its_fence() -> None:
     dead.flush(world.now)
     world.settle_writer(dead)
     assert dead.state is State.FENCED
+
+
+def test_without_permission_to_list_a_restart_walks_to_the_end_of_the_log() -> None:
+    world = World()
+    dead = world.writer("w1")
+    for number in range(5):
+        dead.accept(message("log", number), world.now)
+        dead.flush(world.now)
+        world.settle_writer(dead)
+    successor = world.writer("w2", heartbeat=0)
+    for _ in range(50):
+        world.now += 60
+        request = successor.poll(world.now)
+        if request is None:
+            break
+        if request.verb is Verb.LIST:
+            successor.on_failed(world.now, refused=True, chance=0.5)
+        else:
+            world._answer_writer(successor, request, None)
+    assert (successor.state, successor.epoch, max(world.objects)) == (State.OPEN, 2, 6)
 
 
 def test_a_reader_that_cleans_up_before_the_answer_comes_does_not_fence_the_writer() -> None:

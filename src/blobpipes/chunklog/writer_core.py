@@ -105,9 +105,8 @@ class WriterCore:
         self._number = 1
         self._epoch = 1
         self._marks: dict[str, int] = {}  # what earlier processes left in the log
-        # A replay first looks where the log ends: its first chunk may equal one of its predecessor's byte for
-        # byte, so that "mine" would prove nothing.
-        self._next = Verb.PUT if resume is None else Verb.LIST
+        self._replayed_to = last  # messages up to this number are an earlier process'
+        self._next = Verb.PUT
         self._read_number = 0
         self._reads_tail = False
         self._asked = False
@@ -255,6 +254,9 @@ class WriterCore:
         if self._next is Verb.PUT and self.state is not State.VERIFY:
             self._ambiguous = self._ambiguous or not refused
             self._refused_reads = 0
+        elif refused and self._next is Verb.LIST and self._failures >= READ_TRIES:
+            self._ask_next(Verb.READ, self._number, tail=True)  # may not list: walk along the chunks instead
+            return
         elif refused and self._cannot_read(now):
             return
         wait = backoff(self._failures, refused=refused, chance=chance)
@@ -323,7 +325,7 @@ class WriterCore:
         self._next = Verb.PUT
         if data is None:
             return  # S3 says "exists" (409) of a put that then lost: send the same bytes again
-        if data == self._frozen.data:
+        if data == self._frozen.data and self._can_be_mine_only(self._frozen.batch):
             self.on_stored(now)
             return
         foreign = parse_chunk(data)
@@ -339,11 +341,16 @@ class WriterCore:
         else:
             self._claim_after(foreign, self._number, now)
 
+    def _can_be_mine_only(self, batch: Batch) -> bool:
+        """Whether equal bytes prove that this process put them: those of a replay alone may be its predecessor's.
+
+        Such a chunk would be no fence, so that another one is put behind it.
+        """
+        return self.state is not State.CLAIM or batch.last > self._replayed_to
+
     def _follow_tail(self, data: bytes | None, now: float) -> None:
         """What stands at the end of the log that we want to continue?"""
         self._next = Verb.PUT
-        if data is None and self._read_number == 1 and self._frozen is None:
-            return  # a replay whose predecessor stored nothing
         if data is None:  # a listing may show what a get does not yet: ask again
             self._ask_next(Verb.LIST)
             self._not_before = now + 1.0
@@ -356,6 +363,7 @@ class WriterCore:
 
     def _claim_after(self, foreign: AnyChunk, number: int, now: float) -> None:
         """Continue the log after somebody else's chunk `number`, with a newer epoch."""
+        assert self._frozen is not None
         header = _header_of(foreign)
         if header is not None:
             self._epoch = max(self._epoch, header.epoch + 1)
@@ -364,7 +372,7 @@ class WriterCore:
             self._epoch += 1
         self._number = number + 1
         delivered = self._marks.get(self._stream, 0)
-        self._buffer.put_back(self._frozen.batch if self._frozen else Batch(1, []), delivered=delivered)
+        self._buffer.put_back(self._frozen.batch, delivered=delivered)
         self._confirm(max(self.stored, delivered))
         self._frozen, self._ambiguous = None, False
 
