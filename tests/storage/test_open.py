@@ -78,6 +78,14 @@ def test_a_package_that_is_not_ours_is_named_in_fsspec_s_words() -> None:
     assert "dropboxdrivefs" in caught.value.remedy
 
 
+def test_a_package_that_is_looked_for_only_when_connecting_is_named_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    monkeypatch.setitem(sys.modules, "pyarrow.fs", None)
+    with pytest.raises(MissingBackendError, match="hdfs:// needs a package") as caught:
+        open_store("hdfs://host/p")
+    assert "pyarrow" in caught.value.remedy
+
+
 @pytest.mark.parametrize(("url", "package"), [("s3://b", "s3fs"), ("gs://b", "gcsfs"), ("az://c", "adlfs")])
 def test_a_release_whose_create_overwrites_is_refused(url: str, package: str, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip(package)

@@ -107,6 +107,8 @@ def _missing(scheme: str, backend: Backend | None, error: ImportError) -> Missin
 
 def _not_connected(base: str, error: Exception, scrub: Scrubber) -> BlobpipesError:
     url, text = without_secrets(base), scrub.clean(str(error))
+    if isinstance(error, ImportError):  # some file systems look for their package only now
+        return _missing(scheme_of(base), backends.backend_of(scheme_of(base)), error)
     if backends.backend_of(scheme_of(base)) is backends.AZURE and isinstance(error, ValueError):
         return StoreDeniedError(
             f"cannot open {url}: {text}",
