@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -12,7 +13,9 @@ from blobpipes.orchestration.catalog import SessionCatalog
 from blobpipes.orchestration.follow import MAX_WAITING, Followed, Item, SessionFollower
 from blobpipes.orchestration.onlooker_store import OnlookerStore
 from blobpipes.orchestration.problems import SessionProblem
+from blobpipes.storage.local_store import LocalStore
 from blobpipes.storage.metered import Meter
+from blobpipes.storage.store import ObjectInfo
 from blobpipes.testing import ManualClock, MemoryStore
 from blobpipes.wire.messages import closed, log, opened
 from tests.cli.sessions import CREATED, StoredSession, complete, failed, killed, raised, running
@@ -131,6 +134,34 @@ def test_official_sessions_are_followed_too(tmp_path: Path) -> None:
     assert said(items) == ["Opened", "Log", "Closed"]
     assert follower.end is not None
     assert follower.end.verdict == "failed"
+
+
+def test_who_may_get_but_not_list_can_follow(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """S3 answers 403, and not 404, for what is absent."""
+    stored = running(tmp_path, "s")
+    get = LocalStore.get
+
+    def get_or_refuse(store: LocalStore, key: str) -> bytes:
+        data = get(store, key)
+        if data is None:
+            raise StoreDeniedError(f"{key} is refused")
+        return data
+
+    def refuse(store: LocalStore, prefix: str = "") -> Sequence[ObjectInfo]:
+        raise StoreDeniedError("lists are refused")
+
+    monkeypatch.setattr(LocalStore, "get", get_or_refuse)
+    monkeypatch.setattr(LocalStore, "list", refuse)
+    session = SessionCatalog(f"{tmp_path}?interval=50ms").find("s")
+    with SessionFollower(session) as follower:
+        items = follower.items(0.01)
+        assert [said([item]) for item in (next(items), next(items)) if item is not None] == [["Opened"], ["Log"]]
+        while next(items) is not None or follower.trouble is None:
+            pass
+        stored.chunk(closed(), marks=[Flag.END])
+        assert said([item for item in items if item is not None]) == ["Closed"]
+    assert follower.end is not None
+    assert follower.end.verdict == "complete"
 
 
 def test_reading_waits_for_whoever_takes_the_messages(tmp_path: Path) -> None:

@@ -63,7 +63,7 @@ def test_help_loads_nothing_but_the_parser(command: str) -> None:
         f"import sys; sys.path.insert(0, {str(ROOT / 'src')!r})\n{LOADED}",
         *filter(None, [command, "--help"]),
     ).stdout.splitlines()
-    expected = {"blobpipes", "blobpipes.cli", "blobpipes.cli.arguments", "blobpipes.cli.main"}
+    expected = {"blobpipes", "blobpipes.cli", "blobpipes.cli.arguments", "blobpipes.cli.main", "blobpipes.cli.quiet"}
     assert set(ours.split()) - {f"blobpipes.cli.{command}"} == expected
     assert set(others.split()) <= {"__main__", "_distutils_hack"}
 

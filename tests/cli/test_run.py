@@ -164,6 +164,26 @@ def test_faults_of_a_foreign_writer_are_named_as_they_come(run: Run) -> None:
     assert (ended.code, last(ended)["state"], last(ended)["problems"]) == (0, "complete", 2)
 
 
+@pytest.mark.skipif(os.name != "posix", reason="pipes of a shell")
+@pytest.mark.parametrize("options", [[], ["--json"]])
+def test_a_job_is_run_to_its_end_though_nobody_reads_its_output_any_more(
+    cli: Cli, tmp_path: Path, options: list[str]
+) -> None:
+    talk = "for i in range(50_000): print(i)\n"
+    job = f"{talk}with open_dagster_pipes() as pipes: pipes.log.info('done')\nsys.exit(3)"
+    command = [sys.executable, "-m", "blobpipes", "run", "--url", f"{tmp_path}?interval=50ms", *options]
+    with subprocess.Popen(
+        [*command, "--", sys.executable, "-c", OPEN + job], stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == ""
+    assert process.returncode == 3
+    assert [event["message"] for event in cli("show", tmp_path, "--json").events if event["event"] == "log"] == ["done"]
+
+
 # --- what cannot be run -------------------------------------------------------------------------------
 
 

@@ -35,7 +35,6 @@ NOT_EXECUTABLE: Final = 126  # as in a shell
 NOT_FOUND: Final = 127  # as in a shell
 INTERRUPTED: Final = 128 + signal.SIGINT
 TERMINATED: Final = 128 + signal.SIGTERM
-BROKEN_PIPE: Final = 141  # 128 + SIGPIPE: whoever read the output has gone
 
 _BY_ERROR: Final[tuple[tuple[type[BlobpipesError], int], ...]] = (
     (InvalidUrlError, USAGE),

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import argparse
 import io
-import os
 import sys
 import warnings
 from collections.abc import Iterator, Sequence
@@ -17,6 +16,7 @@ from types import ModuleType
 from typing import Final, TextIO
 
 from blobpipes.cli.arguments import Parser, Version
+from blobpipes.cli.quiet import silence
 
 COMMANDS: Final = {
     "demo": "run a year of flights through the whole pipe on this machine",
@@ -26,6 +26,9 @@ COMMANDS: Final = {
     "ls": "list the sessions under a URL",
     "gc": "clean up old sessions",
 }
+
+JOBS: Final = ("demo", "run")  # which go on to their end, whoever looks
+BROKEN_PIPE: Final = 141  # 128 + SIGPIPE: whoever read the output has gone
 
 DESCRIPTION: Final = """\
 Run a job anywhere and see everything that it reports, through nothing but a
@@ -49,7 +52,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     except SystemExit as ended:  # argparse: help, version, or a usage error that it has reported
         return ended.code if isinstance(ended.code, int) else 0
     except BrokenPipeError:
-        return _leave_quietly()
+        silence(sys.stdout)
+        return BROKEN_PIPE
 
 
 def _run(arguments: list[str], stdout: TextIO) -> int:
@@ -64,7 +68,7 @@ def _run(arguments: list[str], stdout: TextIO) -> int:
     args.job = job
     from blobpipes.cli.running import run_command  # argparse was enough for the help pages
 
-    return run_command(module.execute, args, stdout)
+    return run_command(module.execute, args, stdout, lasting=chosen in JOBS)
 
 
 def build_parser(chosen: str | None = None, module: ModuleType | None = None) -> Parser:
@@ -111,15 +115,6 @@ def _plain_warnings() -> Iterator[None]:
     with warnings.catch_warnings():
         warnings.showwarning = show
         yield
-
-
-def _leave_quietly() -> int:
-    """Whoever read our output has gone, as `head` does. What Python would still flush goes nowhere."""
-    with suppress(OSError, ValueError):
-        nowhere = os.open(os.devnull, os.O_WRONLY)
-        os.dup2(nowhere, sys.stdout.fileno())
-        os.close(nowhere)
-    return 141
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from blobpipes.cli.tally import Tally
 from blobpipes.cli.wording import harmless
 
 REMEMBERED: Final = 500  # lines of stderr
+LONGEST_LINE: Final = 10_000  # characters of output after which a line is broken
 
 
 class Printer(Protocol):
@@ -149,7 +150,9 @@ class HumanPrinter:
         *lines, rest = text.split("\n")
         for line in lines:
             self._line_of_output(event, line)
-        if rest:
+        if len(rest) > LONGEST_LINE:
+            self._line_of_output(event, rest)
+        elif rest:
             self._begun[key] = Event("output", event.session, event.at, {"stream": event["stream"], "text": rest})
 
     def _finish_lines(self, session: str | None) -> None:

@@ -10,16 +10,32 @@ from collections.abc import Callable
 from typing import TextIO
 
 from blobpipes.cli import exit_codes
+from blobpipes.cli.lasting_printer import LastingPrinter
 from blobpipes.cli.printers import Printer, make_printer
+from blobpipes.cli.quiet import silence
 from blobpipes.errors import BlobpipesError
 from blobpipes.storage.url import redact
 
 Execute = Callable[[argparse.Namespace, Printer], int]
 
 
-def run_command(execute: Execute, args: argparse.Namespace, stdout: TextIO) -> int:
-    """The command's exit code, or that of the error which ended it."""
+def run_command(execute: Execute, args: argparse.Namespace, stdout: TextIO, *, lasting: bool) -> int:
+    """The command's exit code, or that of the error which ended it.
+
+    Args:
+        lasting: the command runs jobs, and goes on in silence if nobody reads its output any more.
+    """
     printer = make_printer(stdout, as_json=args.json)
+    if not lasting:
+        return _run(execute, args, printer)
+    patient = LastingPrinter(printer)
+    code = _run(execute, args, patient)
+    if patient.is_broken:
+        silence(stdout)
+    return code
+
+
+def _run(execute: Execute, args: argparse.Namespace, printer: Printer) -> int:
     try:
         code = execute(args, printer)
         printer.close()

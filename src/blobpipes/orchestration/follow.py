@@ -10,8 +10,7 @@ from __future__ import annotations
 import threading
 from collections import deque
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, TypeAlias
 
@@ -68,7 +67,8 @@ class SessionFollower:
         self.session = session
         self._clock = clock
         self._wait = wait
-        self._times = _stored_times(session, meter)
+        times = _stored_times(session, meter)
+        self._times = times or {}
         self._handover = _Handover()
         self._store = OnlookerStore(session.open_store(retry=None, meter=meter), clock)
         self._reader = LogReader(
@@ -78,7 +78,7 @@ class SessionFollower:
             ),
             deliver=self._deliver,
             report=self._report,
-            settings=_settings(session, wait=wait),
+            settings=_settings(session, wait=wait, may_list=times is not None),
             clock=clock,
         )
 
@@ -159,27 +159,26 @@ class SessionFollower:
         return known if known is not None or not self._wait else self._store.seen_at(chunk)
 
 
-def _settings(session: FoundSession, *, wait: bool) -> ReaderSettings:
+def _settings(session: FoundSession, *, wait: bool, may_list: bool) -> ReaderSettings:
     """Patient only while following: what is damaged or missing now is named now."""
-    if wait:
-        return ReaderSettings(session.options, owner="onlooker", may_seal=False)
-    return ReaderSettings(
+    settings = ReaderSettings(
         session.options,
         owner="onlooker",
         may_seal=False,
-        corrupt_patience=0.0,
-        gap_patience=0.0,
-        store_patience=STORE_PATIENCE,
-        end_grace=0.0,
+        denied_is_absent=not may_list,  # S3 says 403 for an absent key to those who may not list
     )
+    if wait:
+        return settings
+    return replace(settings, corrupt_patience=0.0, gap_patience=0.0, store_patience=STORE_PATIENCE, end_grace=0.0)
 
 
-def _stored_times(session: FoundSession, meter: Meter | None) -> dict[int, float | None]:
-    """When each chunk that is there already was stored. Messages carry no time of their own."""
-    with suppress(StoreDeniedError):  # some may get, but not list
+def _stored_times(session: FoundSession, meter: Meter | None) -> dict[int, float | None] | None:
+    """When each chunk that is there already was stored, because messages carry no time. None if we may not list."""
+    try:
         infos = session.open_store(meter=meter).list("")
-        return {number: info.modified for info in infos if (number := chunk_number(info.key)) is not None}
-    return {}
+    except StoreDeniedError:
+        return None
+    return {number: info.modified for info in infos if (number := chunk_number(info.key)) is not None}
 
 
 class _End:
