@@ -23,6 +23,7 @@ import hashlib
 import os
 import re
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -279,6 +280,7 @@ def main() -> int:
         parser.print_help()
         return 2
     os.chdir(ROOT)
+    signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's background inherits it ignored
     try:
         return COMMANDS[options.command](options.arguments)
     except Problem as problem:

@@ -134,6 +134,10 @@ def test_a_restart_continues_the_log_if_it_was_announced(url: str) -> None:
     assert session.report.writers[0].opened == 2
 
 
+def our_threads() -> int:
+    return sum("blobpipes" in thread.name for thread in threading.enumerate())
+
+
 def test_one_reader_serves_many_sessions_at_once_and_threads_do_not_grow_with_them(tmp_path: Path) -> None:
     reader = PipesBlobStoreMessageReader(f"file://{tmp_path}", interval="100ms")
 
@@ -145,6 +149,7 @@ def test_one_reader_serves_many_sessions_at_once_and_threads_do_not_grow_with_th
         with opened_with(reader) as session, several(count - 1) as others:
             yield [session, *others]
 
+    before = our_threads()  # of other tests
     with several(8) as few:
         for session in few:
             put_chunks(session.message_reader_params)
@@ -154,7 +159,7 @@ def test_one_reader_serves_many_sessions_at_once_and_threads_do_not_grow_with_th
             put_chunks(session.message_reader_params, custom(number))
             assert session.wait_for_close(WAIT)
         # 1 poller and at most 8 + 8 shared workers, of which the first sessions have started some
-        assert sum("blobpipes" in thread.name for thread in threading.enumerate()) <= 17
+        assert our_threads() - before <= 17
     assert [session.get_custom_messages() for session in sessions] == [(number,) for number in range(50)]
 
 
