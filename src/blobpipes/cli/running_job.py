@@ -7,6 +7,7 @@ import logging
 import os
 import shutil
 import subprocess
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
 from typing import Any, Final
@@ -27,7 +28,7 @@ from blobpipes.orchestration.open import open_pipes_session
 from blobpipes.orchestration.report import PipesSessionReport
 from blobpipes.orchestration.run_context import RunContext
 from blobpipes.orchestration.session import PipesSession
-from blobpipes.wire.messages import ExternalStream
+from blobpipes.wire.messages import Closed, ExternalStream
 
 TICK: Final = 0.2  # seconds between two looks at the process
 GRACE: Final = 20.0  # seconds that an interrupted job has until it is killed
@@ -49,6 +50,9 @@ class RunningJob:
         self._session: PipesSession | None = None
         self._process: Process | None = None
         self._problems_said = 0
+        self._lock = threading.Lock()
+        self._output_is_said = False
+        self._closed: Event | None = None  # came before all output was said
         self.logger = logging.Logger("blobpipes.run")  # noqa: LOG001 - apart from all others: what it gets, we say
         self.logger.addHandler(_Told(self._say_problems))
 
@@ -106,6 +110,7 @@ class RunningJob:
         finally:
             for stream in streams:
                 stream.finish()
+            self._output_said()
             self._printer.status([Piece("reading to the end", "dim")])
 
     # --- what is said ---------------------------------------------------------------------------------
@@ -126,8 +131,21 @@ class RunningJob:
     def _say_message(self, message: PipesEvent) -> None:
         event = event_of(message.payload, session=self._name, at=self._clock.wall())
         self._tally.add(event, self._clock.monotonic(), chunk=message.chunk)
-        if not isinstance(message.payload, ExternalStream):  # the process's own output was faster
-            self._printer.event(event)
+        if isinstance(message.payload, ExternalStream):
+            return  # the process's own output was faster
+        with self._lock:
+            if isinstance(message.payload, Closed) and not self._output_is_said:
+                self._closed = event
+                return
+        self._printer.event(event)
+
+    def _output_said(self) -> None:
+        """`closed` is shown after all output, the traceback of the same exception included."""
+        with self._lock:
+            self._output_is_said = True
+            closed = self._closed
+        if closed is not None:
+            self._printer.event(closed)
 
     def _say_problems(self) -> None:
         """Those that are new. The session logs each as it finds it."""
