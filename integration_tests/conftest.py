@@ -16,7 +16,8 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Sending a large body directly:ResourceWarning")
 
 
-def _running(start: Callable[[], CloudServer]) -> Iterator[CloudServer]:
+def running(start: Callable[[], CloudServer]) -> Iterator[CloudServer]:
+    """The server for as long as the generator lives. Missing: skipped with the reason, except in CI."""
     try:
         server = start()
     except MissingServerError as error:
@@ -29,17 +30,17 @@ def _running(start: Callable[[], CloudServer]) -> Iterator[CloudServer]:
 
 @pytest.fixture(scope="session")
 def s3() -> Iterator[CloudServer]:
-    yield from _running(s3_server)
+    yield from running(s3_server)
 
 
 @pytest.fixture(scope="session")
 def gcs() -> Iterator[CloudServer]:
-    yield from _running(gcs_server)
+    yield from running(gcs_server)
 
 
 @pytest.fixture(scope="session")
 def azure() -> Iterator[CloudServer]:
-    yield from _running(azure_server)
+    yield from running(azure_server)
 
 
 @pytest.fixture(params=["s3", "gcs", "azure"])

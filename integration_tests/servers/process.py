@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shutil
 import socket
 import subprocess
 import tempfile
@@ -21,15 +22,24 @@ class ServerProcess:
     """A context manager around one server that listens on `localhost:port`."""
 
     def __init__(
-        self, name: str, command: Sequence[str], *, port: int, path: str = "/", env: Mapping[str, str] | None = None
+        self,
+        name: str,
+        command: Sequence[str],
+        *,
+        port: int,
+        path: str = "/",
+        env: Mapping[str, str] | None = None,
+        start_timeout: float = START_TIMEOUT,
     ) -> None:
         self.name = name
         self.port = port
-        self._command = list(command)
+        self._start_timeout = start_timeout
+        self._command = [*_die_with_parent(), *command]
         self._probe = f"http://127.0.0.1:{port}{path}"
         self._env = {**os.environ, **(env or {})}
         self._log = tempfile.NamedTemporaryFile(prefix=f"{name}-", suffix=".log")  # noqa: SIM115 - closed on exit
         self._process: subprocess.Popen[bytes] | None = None
+        self.pid: int | None = None  # of the last start
 
     @property
     def url(self) -> str:
@@ -40,6 +50,7 @@ class ServerProcess:
         self._process = subprocess.Popen(
             self._command, stdout=self._log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL, env=self._env
         )
+        self.pid = self._process.pid
         try:
             self._wait_until_ready()
         except BaseException:
@@ -71,12 +82,14 @@ class ServerProcess:
 
     def _wait_until_ready(self) -> None:
         assert self._process is not None
-        deadline = time.monotonic() + START_TIMEOUT
+        deadline = time.monotonic() + self._start_timeout
         while not self._answers():
             status = self._process.poll()
             if status is not None or time.monotonic() > deadline:
                 state = (
-                    f"ended with status {status}" if status is not None else f"is not ready after {START_TIMEOUT:g} s"
+                    f"ended with status {status}"
+                    if status is not None
+                    else f"is not ready after {self._start_timeout:g} s"
                 )
                 raise RuntimeError(f"{self.name} {state}; its log:\n{self.log()}")
             time.sleep(0.05)
@@ -89,6 +102,12 @@ class ServerProcess:
             return True  # it speaks HTTP; what it thinks of our question does not matter
         except OSError:
             return False
+
+
+def _die_with_parent() -> list[str]:
+    """So that a test run which is killed leaves no server behind, where the system can do that."""
+    setpriv = shutil.which("setpriv")
+    return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
 def free_port() -> int:

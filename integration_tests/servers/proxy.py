@@ -49,6 +49,7 @@ class Proxy:
         self.asked: list[Asked] = []
         self.faults: deque[Fault] = deque()
         self.ended = threading.Event()
+        self.ignores_conditions = False  # the server never hears that a put was meant to create only
         self._lock = threading.Lock()
         self._server = _Server(self, port)
         self._thread = threading.Thread(target=self._server.serve_forever, args=(0.02,), name="proxy")
@@ -122,7 +123,11 @@ class _Handler(BaseHTTPRequestHandler):
     def forward(self, body: bytes, *, reply: bool) -> None:
         connection = HTTPConnection("127.0.0.1", self.server.target_port, timeout=30)
         try:
-            connection.request(self.command, self.path, body, dict(self.headers.items()))
+            target, headers = self.path, dict(self.headers.items())
+            if self.server.proxy.ignores_conditions:
+                target = target.replace("ifGenerationMatch=0", "ifGenerationNotMatch=-1")
+                headers = {name: value for name, value in headers.items() if name.lower() != "if-none-match"}
+            connection.request(self.command, target, body, headers)
             response = connection.getresponse()
             data = response.read()
         finally:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 import traceback
+import urllib.request
 from collections.abc import Callable
 
 import pytest
@@ -92,6 +93,25 @@ def test_a_wrong_key_is_refused_by_azure(cloud: Cloud, monkeypatch: pytest.Monke
     with pytest.raises(StoreDeniedError) as caught:
         verb(open_store(cloud.url))
     assert "d3Jvbmcga2V5" not in "".join(traceback.format_exception(caught.value))
+
+
+@verbs
+@pytest.mark.parametrize("cloud_server", ["s3"], indirect=True)  # fake-gcs-server knows no permissions
+def test_an_unknown_key_is_refused_by_s3(cloud: Cloud, verb: Verb) -> None:
+    store = open_store(cloud.url)
+    ask_s3_to_check_keys(cloud, after=0)
+    try:
+        with pytest.raises(StoreDeniedError, match="InvalidAccessKeyId"):
+            verb(store)
+    finally:
+        ask_s3_to_check_keys(cloud, after=1e9)
+
+
+def ask_s3_to_check_keys(cloud: Cloud, *, after: float) -> None:
+    """moto accepts every key until so many more requests have come."""
+    url, headers = f"{cloud.server.url}/moto-api/reset-auth", {"Content-Type": "text/plain"}
+    with urllib.request.urlopen(urllib.request.Request(url, str(after).encode(), headers, method="POST"), timeout=20):
+        pass
 
 
 @pytest.mark.parametrize("cloud_server", ["s3"], indirect=True)  # gcsfs and adlfs need none for an emulator

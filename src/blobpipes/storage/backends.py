@@ -89,6 +89,9 @@ def own_options(backend: Backend, options: Mapping[str, Any]) -> dict[str, Any]:
         config = dict(merged.get("config_kwargs") or {})
         config.setdefault("retries", {"total_max_attempts": 1, "mode": "standard"})
         merged["config_kwargs"] = config
+        merged["max_concurrency"] = 1  # a get is one GET; else it is HEAD + GET, and HEAD + LIST where absent
+    elif backend is GCS and os.environ.get("STORAGE_EMULATOR_HOST"):
+        merged.setdefault("token", "anon")  # older gcsfs looks for Google's metadata server first: 15 s
     return merged
 
 
@@ -116,8 +119,3 @@ def put_arguments(backend: Backend | None) -> dict[str, Any]:
     if backend is GCS:  # public objects would else be served from Google's cache for an hour
         return {"fixed_key_metadata": {"cache_control": "no-store"}}
     return {}
-
-
-def get_arguments(backend: Backend | None) -> dict[str, Any]:
-    """What makes a get one request."""
-    return {"max_concurrency": 1} if backend is S3 else {}  # else HEAD + GET, and HEAD + LIST if absent

@@ -18,10 +18,10 @@ import fsspec
 from blobpipes.errors import StoreError
 from blobpipes.storage import backends
 from blobpipes.storage.background import run_in_background
+from blobpipes.storage.cloud_calls import Pages, delete_azure_blob, from_find, list_pages
 from blobpipes.storage.connect import connect
 from blobpipes.storage.failures import Failure, Kind, as_store_error, classify
 from blobpipes.storage.keys import check_key, check_prefix
-from blobpipes.storage.listing import Pages, from_find, list_pages
 from blobpipes.storage.scrub import Scrubber
 from blobpipes.storage.store import ObjectInfo
 from blobpipes.storage.url import scheme_of, without_secrets
@@ -123,7 +123,7 @@ class FsspecStore:
     def delete(self, key: str) -> None:
         path = self._path(key)
         try:
-            self._call("rm_file", path)
+            self._remove(path)
         except Exception as error:  # noqa: BLE001
             failure = classify(error)
             if failure.kind is not Kind.ABSENT:
@@ -152,6 +152,12 @@ class FsspecStore:
             self._call("makedirs", path.rpartition("/")[0], exist_ok=True)
             self._call("pipe_file", path, data)
 
+    def _remove(self, path: str) -> None:
+        if self._backend is backends.AZURE:
+            self._drive(delete_azure_blob(self._fs, path))
+        else:
+            self._call("rm_file", path)
+
     def _get_directly(self, key: str, path: str) -> bytes | None:
         try:
             return bytes(self._call("cat_file", path))
@@ -163,8 +169,7 @@ class FsspecStore:
 
     async def _get_on_loop(self, key: str, path: str) -> bytes | None:
         try:
-            reading = self._fs._cat_file(path, **backends.get_arguments(self._backend))
-            return bytes(await asyncio.wait_for(reading, self._timeout))
+            return bytes(await asyncio.wait_for(self._fs._cat_file(path), self._timeout))
         except Exception as error:  # noqa: BLE001
             failure = classify(error)
             if failure.kind is not Kind.ABSENT:

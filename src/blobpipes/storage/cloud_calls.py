@@ -1,7 +1,7 @@
-"""One LIST request per page, for each family of stores.
+"""What the three clouds are asked directly, over the file system's own client: one request for one thing.
 
-fsspec's own `find` asks more than once (is it a file? is it a directory?), fills caches, and on Azure takes a
-missing container for an empty one. So the three clouds are asked directly, over the file system's client.
+fsspec's `find` asks more than once (is it a file? is it a directory?), fills caches, and on Azure takes a missing
+container for an empty one; adlfs learned to delete one object only in 2025.
 """
 
 from __future__ import annotations
@@ -74,6 +74,12 @@ async def _relative(pages: Pages, top: str) -> Pages:
             for found in page
             if not found.key.endswith("/")  # what consoles write to show an empty folder
         ]
+
+
+async def delete_azure_blob(fs: Any, path: str) -> None:
+    container, _, name = path.partition("/")
+    async with fs.service_client.get_container_client(container=container) as client:
+        await client.delete_blob(name)
 
 
 def from_find(found: Mapping[str, Mapping[str, Any]], root: str) -> list[ObjectInfo]:
