@@ -25,7 +25,6 @@ from blobpipes.errors import (
 from blobpipes.orchestration.poller import Poller
 from blobpipes.storage.local_store import LocalStore
 from blobpipes.storage.store import ObjectInfo, Store
-from blobpipes.testing import MemoryStore
 from tests.chunklog.world import message
 
 OPENED, CLOSED = message("opened"), message("closed")
@@ -251,14 +250,14 @@ def test_a_stopped_reader_leaves_the_log_as_it_is(store: LocalStore) -> None:
     assert store.get(chunk_key(1)) is None
 
 
-def test_what_is_due_while_the_interpreter_ends_is_left_alone_in_silence() -> None:
+def test_a_log_is_read_on_after_the_main_thread_has_ended(store: LocalStore) -> None:
     poller = Poller()
-    poller._workers.shutdown()  # as the interpreter does before daemon threads end
-    reader = LogReader(MemoryStore(), scheduler=poller, deliver=lambda messages: None, report=lambda problem: None)
-    reader.start()
-    assert poller._thread is not None
-    poller._thread.join(10)  # pytest makes an exception in it an error
-    assert not poller._thread.is_alive()
+    poller._workers.shutdown()  # as the interpreter does while threads that are no daemons still run
+    reading = Reading(store, poller=poller)
+    writer = ChunkWriter(store, negotiated=True)
+    writer.open(OPENED)
+    writer.close(CLOSED)
+    assert reading.finish().verdict == "complete"
 
 
 def test_nothing_is_taken_after_the_close(store: LocalStore) -> None:

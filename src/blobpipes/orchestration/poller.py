@@ -54,8 +54,8 @@ class Poller:
             task = self._next_task()
             try:
                 self._workers.submit(self._step, task)
-            except RuntimeError:  # the interpreter is ending: what is still due is nobody's business any more
-                return
+            except RuntimeError:  # the main thread has ended, and executors with it; sessions of other threads go on
+                self._step(task)
 
     def _next_task(self) -> Stepped:
         """Wait until a task is due that is not being stepped."""

@@ -6,6 +6,7 @@ waits for it.
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Protocol
@@ -43,8 +44,9 @@ def followed(reading: Reading, inbox: Inbox) -> Iterator[None]:
         yield
     finally:
         try:
-            reading.process_gone()
-            reading.wait()
+            if not sys.is_finalizing():  # a block that nobody left, closed by the ending interpreter: no thread reads
+                reading.process_gone()
+                reading.wait()
         finally:
             reading.stop()  # only after an interrupt there is something left to stop
 
