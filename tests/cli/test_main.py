@@ -112,7 +112,6 @@ def test_a_terminal_that_knows_only_ascii_gets_the_rest_as_question_marks(tmp_pa
         (["ls", "oci://bucket@space/p"], 78, "oci:// needs a package that is not installed", ""),
         (["show", "{}"], 66, "there is no session under file://", "Check the URL; `blobpipes ls URL` shows"),
         (["tail", "{}", "s"], 66, "there is no session under file://", ""),
-        (["demo", "2014-01"], 64, "there is no month '2014-01' in the data", "Give some of 2013-01 to 2013-12"),
     ],
 )
 def test_a_mistake_is_one_line_with_a_remedy_and_a_code_of_its_own(
