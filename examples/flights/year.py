@@ -21,9 +21,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from queue import SimpleQueue
 from typing import Any, TypeAlias
+from urllib.parse import urlsplit
 
 from blobpipes import (
     AssetCheckResult,
+    InvalidUrlError,
     MaterializeResult,
     PipesClientCompletedInvocation,
     PipesEvent,
@@ -158,8 +160,18 @@ class MonthLog(logging.LoggerAdapter):  # type: ignore[type-arg]  # generic only
 
 
 def default_results_url(url: str) -> str:
-    """Beside the sessions. The jobs are sent this URL, so give your own where `url` holds a password."""
-    return f"{url.partition('?')[0].rstrip('/')}/results"
+    """Beside the sessions.
+
+    Raises:
+        InvalidUrlError: `url` holds a password. The jobs are sent the results' URL, and a secret must not travel so.
+    """
+    base = url.partition("?")[0].rstrip("/")
+    if urlsplit(base).password is not None:
+        raise InvalidUrlError(
+            "the URL holds a password, which would be sent to the jobs as a part of the results' URL",
+            remedy="Leave the password to the environment, or pass results_url.",
+        )
+    return f"{base}/results"
 
 
 def missing_packages() -> list[str]:

@@ -13,7 +13,7 @@ import polars as pl
 import pytest
 import year
 
-from blobpipes import DagsterPipesWarning, JobFailedError
+from blobpipes import DagsterPipesWarning, InvalidUrlError, JobFailedError
 
 
 def run_by_hand(*arguments: str) -> None:
@@ -175,3 +175,10 @@ def test_packages_that_the_job_misses_are_named_as_pip_wants_them(monkeypatch: p
     assert year.missing_packages() == []
     monkeypatch.setattr(year, "NEEDS", {"polars": "polars", "nycflights14": "--no-deps nycflights14"})
     assert year.missing_packages() == ["--no-deps nycflights14"]
+
+
+def test_a_password_in_the_url_is_not_sent_to_the_jobs() -> None:
+    assert year.default_results_url("s3://bucket/jobs?interval=2s") == "s3://bucket/jobs/results"
+    with pytest.raises(InvalidUrlError, match="results_url") as caught:
+        year.default_results_url("sftp://me:geheim@host/jobs")
+    assert "geheim" not in str(caught.value)
