@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from blobpipes.chunklog.journal import Journal, JournalFullError
@@ -83,6 +83,7 @@ def test_a_journal_has_a_limit(tmp_path: Path) -> None:
     assert [record.seq for record in journal.read(0)] == [1]
 
 
+@example(mode="wal", steps=[0, 35, 57, None, 0, 0], limit=63)  # memory, disk, memory again, disk again
 @given(
     mode=st.sampled_from(["spill", "wal"]),
     steps=st.lists(st.one_of(st.integers(0, 60), st.none()), max_size=60),

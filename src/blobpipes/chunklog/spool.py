@@ -92,6 +92,7 @@ class Spool:
         written = (to_disk or self._mode == "wal") and self._append(record)
         if not to_disk or (not written and self.waiting == 0):
             self._read_to = self._last = record.seq
+            self._reading = None  # it may stand before this record, which in `wal` is on disk as well
             return False
         if not written:
             self._tail.append(record)
