@@ -224,3 +224,17 @@ def test_the_bucket_of_a_cloud_is_the_one_we_made(cloud: Cloud) -> None:
     place = bucket_and_prefix(cloud.url)
     assert place is not None
     assert place[1] == "some/prefix"
+
+
+@pytest.mark.parametrize("cloud_server", ["azure"], indirect=True)  # the one that checks keys for real
+def test_renewed_credentials_are_found_after_three_refusals(cloud: Cloud, monkeypatch: pytest.MonkeyPatch) -> None:
+    good = cloud.env["AZURE_STORAGE_CONNECTION_STRING"]
+    bad = azure_env(cloud.server.url, key="d3Jvbmcga2V5IHRoYXQgaXMgd3Jvbmcga2V5IHRoYXQgaXMgd3Jvbmc=")
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", bad["AZURE_STORAGE_CONNECTION_STRING"])
+    store = open_store(cloud.url)
+    for verb in (VERBS["put"], VERBS["get"], VERBS["list"]):
+        with pytest.raises(StoreDeniedError):
+            verb(store)
+    monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", good)
+    store.put("k", b"x")
+    assert store.get("k") == b"x"

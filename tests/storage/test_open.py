@@ -158,4 +158,4 @@ print([name for name in ("s3fs", "gcsfs", "adlfs", "botocore", "azure", "google.
 
 def test_stores_do_not_share_a_file_system() -> None:
     first, second = open_store("memory://x"), open_store("memory://x")
-    assert vars(first)["_fs"] is not vars(second)["_fs"]
+    assert vars(first)["_driver"].fs is not vars(second)["_driver"].fs
