@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from http.client import HTTPConnection
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -65,7 +65,8 @@ class Proxy:
         with self._lock:
             self.asked.clear()
 
-    def next_fault(self) -> Fault:
+    def next_fault(self, method: str, target: str, headers: Mapping[str, str]) -> Fault:
+        """What to do to this request; a subclass may go by what is asked, and by whom."""
         with self._lock:
             return self.faults.popleft() if self.faults else None
 
@@ -107,7 +108,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_any(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        fault = self.server.proxy.next_fault()
+        fault = self.server.proxy.next_fault(self.command, self.path, dict(self.headers.items()))
         if fault == HANG:
             self.say_nothing()
             self.server.proxy.ended.wait(60)
@@ -123,11 +124,11 @@ class _Handler(BaseHTTPRequestHandler):
     def forward(self, body: bytes, *, reply: bool) -> None:
         connection = HTTPConnection("127.0.0.1", self.server.target_port, timeout=30)
         try:
-            target, headers = self.path, dict(self.headers.items())
+            target, asked = self.path, dict(self.headers.items())
             if self.server.proxy.ignores_conditions:
                 target = target.replace("ifGenerationMatch=0", "ifGenerationNotMatch=-1")
-                headers = {name: value for name, value in headers.items() if name.lower() != "if-none-match"}
-            connection.request(self.command, target, body, headers)
+                asked = {name: value for name, value in asked.items() if name.lower() != "if-none-match"}
+            connection.request(self.command, target, body, asked)
             response = connection.getresponse()
             data = response.read()
         finally:

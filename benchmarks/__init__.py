@@ -1,0 +1,1 @@
+"""Measurements against the official pair; see README.md."""
