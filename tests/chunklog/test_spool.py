@@ -13,12 +13,13 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from blobpipes.chunklog.header import reader_seal
 from blobpipes.chunklog.journal import Journal, JournalFullError
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.spool import Left, Spool, default_spool_root, spool_directory
 from blobpipes.chunklog.writer import ChunkWriter
 from blobpipes.chunklog.writer_buffer import Record, WriterBuffer
-from blobpipes.errors import StoreUnavailableError, UndeliveredError
+from blobpipes.errors import LogSealedError, StoreUnavailableError, UndeliveredError
 from blobpipes.storage.local_store import LocalStore
 from tests.chunklog.test_shells import CLOSED, OPENED, Broken, Reading
 from tests.chunklog.world import message
@@ -146,7 +147,7 @@ def test_what_close_could_not_deliver_stays_on_disk_and_a_later_writer_delivers_
         writer.close(CLOSED)
     assert (caught.value.count, caught.value.spool) == (3, directory)
     spool = Spool(directory, "spill", limit=1 << 20)
-    assert spool.left == Left(writer.stream, 1, 3)
+    assert spool.left == Left(writer.stream, 1, 3, "clean")
     again = ChunkWriter(store, negotiated=True, spool=spool)
     again.open(message("opened", 2))
     again.close(message("closed", 2))
@@ -154,6 +155,65 @@ def test_what_close_could_not_deliver_stays_on_disk_and_a_later_writer_delivers_
     assert reading.finish().verdict == "complete"
     assert reading.lines == [OPENED, message("log", 1), CLOSED, message("opened", 2), message("closed", 2)]
     assert not directory.exists()
+
+
+def killed_with(tmp_path: Path, *lines: bytes) -> Path:
+    """The journal of a process that was killed before its store took anything."""
+    directory = tmp_path / "spool" / "log"
+    journal = Journal(directory)
+    journal.describe({"stream": "w1"})
+    for seq, line in enumerate(lines, 1):
+        journal.append(seq, line)
+    journal.close(keep=True)
+    return directory
+
+
+def resumed(directory: Path, store: LocalStore) -> ChunkWriter:
+    spool = Spool(directory, "wal", limit=1 << 20)
+    writer = ChunkWriter(store, negotiated=True, options=LogOptions(close_timeout=20), spool=spool)
+    writer.resume()
+    writer.finish(spool.left.closing if spool.left else None)
+    return writer
+
+
+def test_what_a_process_left_is_finished_in_its_name_with_the_end_that_it_gave(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path / "store"))
+    directory = killed_with(tmp_path, OPENED, message("log", 1), CLOSED)
+    assert resumed(directory, store).stats.stored == 3
+    reading = Reading(store)
+    assert reading.finish().verdict == "complete"
+    assert reading.lines == [OPENED, message("log", 1), CLOSED]
+    assert not directory.exists()
+
+
+def test_a_process_that_never_closed_is_not_closed_by_who_delivers_for_it(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path / "store"))
+    directory = killed_with(tmp_path, OPENED, message("log", 1))
+    resumed(directory, store)
+    assert not directory.exists()
+    reading = Reading(store)
+    assert reading.finish().verdict == "truncated"
+    assert reading.lines == [OPENED, message("log", 1)]
+
+
+def test_a_process_that_died_after_its_last_chunk_left_nothing_to_deliver(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path / "store"))
+    resumed(killed_with(tmp_path, OPENED, CLOSED), store)
+    directory = killed_with(tmp_path, OPENED, CLOSED)
+    assert resumed(directory, store).stats.stored == 2
+    assert not directory.exists()
+    assert [info.key for info in store.list("")] == ["1.json"]
+
+
+def test_messages_that_come_after_the_end_of_the_log_stay_on_disk_and_are_counted(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path / "store"))
+    store.put_if_absent("1.json", reader_seal(1, "reader", {"w1": 1}, 1))
+    directory = killed_with(tmp_path, OPENED, message("log", 1), CLOSED)
+    with pytest.raises(LogSealedError, match="2 messages were not delivered"):
+        resumed(directory, store)
+    journal = Journal(directory)  # let go of, and whole
+    assert [record.seq for record in journal.read(0)] == [1, 2, 3]
+    journal.close(keep=True)
 
 
 def test_a_disk_that_fails_is_told_once_and_memory_goes_on(tmp_path: Path) -> None:

@@ -39,6 +39,11 @@ class _Segment:
     size: int
 
 
+def is_journal(directory: Path) -> bool:
+    """Whether some process keeps, or kept, its messages in this folder."""
+    return (directory / _META).exists() or any(directory.glob("*.seg"))
+
+
 class Journal:
     """The messages of one stream in one directory. Not thread-safe: its owner holds a lock."""
 

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final
 
+from blobpipes.chunklog.closing import Closing, closing_of
 from blobpipes.chunklog.journal import Journal
 from blobpipes.chunklog.options import SpoolMode
 from blobpipes.chunklog.writer_buffer import Record
@@ -30,6 +31,7 @@ class Left:
     stream: str
     first: int  # sequence numbers, both included
     last: int
+    closing: Closing | None = None  # how the last of them closes the stream, if it does
 
 
 class Spool:
@@ -201,8 +203,10 @@ class Spool:
             journal.close(keep=False)
             return None
         self._journal, self._read_to, self._last = journal, first.seq - 1, journal.last
-        self._waiting_size = sum(len(record.line) + 1 for record in journal.read(0))
-        return Left(stream, first.seq, journal.last)
+        last = first
+        for last in journal.read(0):
+            self._waiting_size += len(last.line) + 1
+        return Left(stream, first.seq, last.seq, closing_of(last.line))
 
 
 def spool_directory(root: Path, log: str) -> Path:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
+from blobpipes.chunklog.closing import Closing
 from blobpipes.chunklog.layout import chunk_key, chunk_number
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.spool import Spool
@@ -99,6 +100,14 @@ class ChunkWriter:
             self._core.accept(line, self._clock.monotonic())
             self._thread.start()
 
+    def resume(self) -> None:
+        """Start to put what an earlier process left in the spool, as that process: nothing is said of this one."""
+        with self._changed:
+            if self._spool is not None:
+                self._spool.begin({"stream": self.stream, "url": self._store.url, "negotiated": self._negotiated})
+            self._core.flush(self._clock.monotonic())
+            self._thread.start()
+
     def write(self, line: bytes, *, urgent: bool = False) -> None:
         """Take one message: JSON in UTF-8, without newline.
 
@@ -155,6 +164,34 @@ class ChunkWriter:
             if self._spool is not None and self._core.state is State.CLOSED:
                 self._spool.remove()
             self._raise_failure()
+
+    def finish(self, closing: Closing | None) -> None:
+        """Put everything and end, as `close` does, without a message of this process' own. After `resume`.
+
+        `closing` is how the last message that was accepted closes the stream. Without one the stream stays open
+        as its process left it, and whoever reads the log decides about its end.
+        """
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            now = self._clock.monotonic()
+            if closing is not None:
+                self._core.accepted_close(now, failed=closing == "failed")
+            self._core.flush(now)
+            self._changed.notify_all()
+            self._wait_for_end(until_stored=closing is None)
+            is_done = self._core.state is State.CLOSED
+            if closing is None and not self._is_over():
+                self._core.abandon("all that was left is stored")
+                self._changed.notify_all()
+                is_done = True
+            if self._spool is not None and is_done:
+                self._spool.remove()
+            elif self._spool is not None and self._kept is None:
+                self._kept = self._spool.keep(self._core.undelivered_in_memory())
+            if not is_done:
+                self._raise_failure()
 
     def terminate(self, grace: float) -> None:
         """The platform ends this process in `grace` seconds: put everything at once. Returns at once.
@@ -255,11 +292,11 @@ class ChunkWriter:
     def _is_over(self) -> bool:
         return self._core.is_over or self._failure is not None
 
-    def _wait_for_end(self) -> None:
-        """Until all is stored, or the timeout, or the store refuses for too long."""
+    def _wait_for_end(self, *, until_stored: bool = False) -> None:
+        """Until the end is reached or all is stored, or the timeout, or the store refuses for too long."""
         begun = self._clock.monotonic()
         deadline = begun + self._options.close_timeout
-        while not self._is_over():
+        while not self._is_over() and not (until_stored and self._core.stored >= self._core.accepted):
             now = self._clock.monotonic()
             deadline = min(deadline, self._deadline)  # SIGTERM may come while we wait
             limit = min(deadline, begun + REFUSED_CLOSE) if self._is_refused() else deadline
@@ -297,9 +334,10 @@ class ChunkWriter:
         if core.state is State.FENCED:
             return FencedError(f"lost the log at {where}: {core.obstacle}; {lost}")
         remedy = self._last_error.remedy if self._last_error is not None else None
+        kept = ""
         if self._kept is not None:
-            lost += f" and are kept in {self._kept}"
+            kept = f" and are kept in {self._kept}"
             remedy = f"{remedy or ''} Then deliver them: blobpipes resend {self._kept}".strip()
         return UndeliveredError(
-            f"{lost} to {where}: {core.obstacle}", count=core.undelivered, spool=self._kept, remedy=remedy
+            f"{lost} to {where}{kept}: {core.obstacle}", count=core.undelivered, spool=self._kept, remedy=remedy
         )

@@ -175,6 +175,10 @@ class WriterCore:
     def close(self, line: bytes, now: float, *, failed: bool) -> None:
         """Take the last message. After a clean one nothing may follow in this log, from anybody."""
         self.accept(line, now)
+        self.accepted_close(now, failed=failed)
+
+    def accepted_close(self, now: float, *, failed: bool) -> None:
+        """The newest message that was accepted is the last one: an earlier process may have left it to this one."""
         self._closing_flag = Flag.FAIL if failed else Flag.END
         self._flush_to = self.accepted
         self._closing = True
@@ -356,10 +360,15 @@ class WriterCore:
             self._not_before = now + 1.0
             return
         foreign = parse_chunk(data)
-        if _has_ended(foreign):
-            self._end(State.SEALED, "the log had already ended when this process began")
-        else:
+        if not _has_ended(foreign):
             self._claim_after(foreign, self._read_number, now)
+            return
+        header = _header_of(foreign)
+        self._confirm(max(self.stored, header.high_water.get(self._stream, 0) if header is not None else 0))
+        if self.stored >= self.accepted:
+            self._end(State.CLOSED, "")  # the earlier process died after its last chunk was stored
+        else:
+            self._end(State.SEALED, "the log had already ended when this process began")
 
     def _claim_after(self, foreign: AnyChunk, number: int, now: float) -> None:
         """Continue the log after somebody else's chunk `number`, with a newer epoch."""
