@@ -107,6 +107,21 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
                 writer.open(line)
                 self._started = True
 
+    def flush(self, timeout: float | None = None) -> bool:
+        """Store what was written so far at once. True when it is, False after `timeout` seconds.
+
+        Raises:
+            WriterError: the log is not ours any more.
+        """
+        writer = self._writer
+        return writer is None or not self._started or writer.flush(timeout)
+
+    @property
+    def accepted(self) -> int:
+        """Messages that were written to this channel while it was open, and before it by a process it continues."""
+        writer = self._writer
+        return writer.stats.accepted if writer is not None else 0
+
     def _close(self, writer: ChunkWriter, message: PipesMessage) -> None:
         line = encode_message(message)
         timeout = self.options.close_timeout
