@@ -29,6 +29,7 @@ NO_SESSION: Final = 66  # EX_NOINPUT: no such session
 UNAVAILABLE: Final = 69  # EX_UNAVAILABLE: the store cannot be reached
 SOFTWARE: Final = 70  # EX_SOFTWARE: a fault of blobpipes itself
 EXISTS: Final = 73  # EX_CANTCREAT: a session of this name is there already
+UNDELIVERED: Final = 75  # EX_TEMPFAIL: the program exited with 0, but what it said could not be sent
 REFUSED: Final = 77  # EX_NOPERM: the store refused us, or has no such bucket
 MISSING: Final = 78  # EX_CONFIG: a package is not installed
 NOT_EXECUTABLE: Final = 126  # as in a shell

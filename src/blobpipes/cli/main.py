@@ -21,6 +21,8 @@ from blobpipes.cli.quiet import silence
 COMMANDS: Final = {
     "demo": "run a year of flights through the whole pipe on this machine",
     "run": "run a command under a session and show what it reports",
+    "exec": "where a job runs: run any program under supervision",
+    "resend": "deliver what processes of this machine could not send",
     "tail": "follow a session from anywhere until it ends",
     "show": "print a session as it stands",
     "ls": "list the sessions under a URL",
