@@ -196,10 +196,14 @@ def test_a_process_that_never_closed_is_not_closed_by_who_delivers_for_it(tmp_pa
     assert reading.lines == [OPENED, message("log", 1)]
 
 
-def test_a_process_that_died_after_its_last_chunk_left_nothing_to_deliver(tmp_path: Path) -> None:
+FAILED = b'{"method": "closed", "params": {"exception": {"message": "no"}}}'
+
+
+@pytest.mark.parametrize("last", [CLOSED, FAILED])
+def test_a_process_that_died_after_its_last_chunk_left_nothing_to_deliver(tmp_path: Path, last: bytes) -> None:
     store = LocalStore(str(tmp_path / "store"))
-    resumed(killed_with(tmp_path, OPENED, CLOSED), store)
-    directory = killed_with(tmp_path, OPENED, CLOSED)
+    resumed(killed_with(tmp_path, OPENED, last), store)
+    directory = killed_with(tmp_path, OPENED, last)
     assert resumed(directory, store).stats.stored == 2
     assert not directory.exists()
     assert [info.key for info in store.list("")] == ["1.json"]

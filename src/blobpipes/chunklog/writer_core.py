@@ -339,7 +339,7 @@ class WriterCore:
         elif self.state is not State.CLAIM:
             self._end(State.FENCED, _who_took_over(foreign))
         elif _has_ended(foreign):
-            self._end(State.SEALED, "the log had already ended when this process began")
+            self._found_ended(foreign)
         elif self._number == 1:
             self._ask_next(Verb.LIST)
         else:
@@ -360,13 +360,17 @@ class WriterCore:
             self._not_before = now + 1.0
             return
         foreign = parse_chunk(data)
-        if not _has_ended(foreign):
+        if _has_ended(foreign):
+            self._found_ended(foreign)
+        else:
             self._claim_after(foreign, self._read_number, now)
-            return
+
+    def _found_ended(self, foreign: AnyChunk) -> None:
+        """The log had ended before this process began. A replay may have all of its messages in it already."""
         header = _header_of(foreign)
         self._confirm(max(self.stored, header.high_water.get(self._stream, 0) if header is not None else 0))
         if self.stored >= self.accepted:
-            self._end(State.CLOSED, "")  # the earlier process died after its last chunk was stored
+            self._end(State.CLOSED, "")
         else:
             self._end(State.SEALED, "the log had already ended when this process began")
 
@@ -384,6 +388,8 @@ class WriterCore:
         self._buffer.put_back(self._frozen.batch, delivered=delivered)
         self._confirm(max(self.stored, delivered))
         self._frozen, self._ambiguous = None, False
+        if self._closing and self.stored >= self.accepted:
+            self._end(State.CLOSED, "")  # a replay, all of which was in the log
 
     def _cannot_read(self, now: float) -> bool:
         """Credentials that may write but not read: go on by what is known without reading.
