@@ -47,6 +47,13 @@ def test_every_relative_link_leads_somewhere(page: Path) -> None:
     assert [target for target in targets if target and not (page.parent / target).exists()] == []
 
 
+def test_every_page_that_the_code_sends_people_to_is_there() -> None:
+    sources = [path.read_text(encoding="utf-8") for path in sorted((ROOT / "src").rglob("*.py"))]
+    named = {page for source in sources for page in re.findall(r"docs/[\w/-]+\.md", source)}
+    assert "docs/guide/url.md" in named
+    assert [page for page in sorted(named) if not (ROOT / page).exists()] == []
+
+
 # --- the reader itself --------------------------------------------------------------------------------
 
 
