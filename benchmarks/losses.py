@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import re
 import signal
 import sys
 from collections.abc import Sequence
@@ -98,7 +99,7 @@ def told(outcome: Outcome) -> str:
     job = f"job: {'; '.join(outcome.job_errors)}" if outcome.job_errors else ""
     error = f"caller: {outcome.caller_error}" if outcome.caller_error else ""
     notes = "; ".join(note for note in outcome.caller_notes if note != "run failed")
-    return " - ".join(part for part in (job, error, notes) if part)
+    return re.sub(r"s3://\S+?(?=[:;]? |$)", "s3://...", " - ".join(part for part in (job, error, notes) if part))
 
 
 def run_all(rows: Sequence[Row], parallel: int, *, hours: float) -> list[Result]:
