@@ -275,6 +275,29 @@ def test_a_signal_that_we_were_started_to_ignore_stays_ignored(place: Place) -> 
     assert done.returncode == 6
 
 
+def test_a_program_whose_session_has_ended_is_told_to_end_and_the_code_says_so(place: Place) -> None:
+    place.log.mkdir()
+    (place.log / "1.json").write_bytes(reader_seal(1, "reader", {}, 1))
+    done = run(place, *sh("trap 'exit 0' TERM; while :; do " + TELL % "tick" + "sleep 0.2; done"), status=75)
+    assert done.stderr.count("the program is told to end") == 1
+    assert "had already ended" in done.stderr
+
+
+@pytest.mark.parametrize("joint", [" ", "="])
+def test_params_among_the_arguments_are_led_to_the_supervisor_too(place: Place, joint: str) -> None:
+    names = {"DAGSTER_PIPES_CONTEXT": "--dagster-pipes-context", "DAGSTER_PIPES_MESSAGES": "--dagster-pipes-messages"}
+    environment = place.environment()
+    params = [f"{option}{joint}{environment.pop(name)}" for name, option in names.items()]
+    source = """
+    from blobpipes import PipesCliArgsParamsLoader, open_dagster_pipes
+    with open_dagster_pipes(params_loader=PipesCliArgsParamsLoader()) as pipes:
+        pipes.log.info("hello")
+    """
+    run(place, *python(source), *" ".join(params).split(" "), environment=environment)
+    assert methods(place.messages) == ["opened", "log", "closed"]
+    assert "supervisor" in place.messages[0]["params"]["extras"]
+
+
 # --- without an orchestrator, and without a store -----------------------------------------------------
 
 
@@ -320,6 +343,28 @@ def test_what_could_not_be_sent_is_kept_told_and_resent_with_its_end(place: Plac
     assert methods(place.messages) == ["opened", "log", "closed"]
     assert place.left == []
     assert "nothing is left" in resend(place).stdout
+
+
+def test_whoever_does_not_want_to_wait_for_the_store_leaves_with_all_on_disk(place: Place, start: Start) -> None:
+    place.log.write_text("in the way")
+    job = start(*sh(TELL % "one" + "echo ready"))
+    wait_for(lambda: b"closed" in b"".join(path.read_bytes() for path in place.spool.glob("*/*.seg")))
+    job.send_signal(signal.SIGINT)
+    assert job.wait(20) == 130
+    assert job.stderr is not None
+    assert "interrupted before all was sent" in job.stderr.read()
+    place.log.unlink()
+    resend(place)
+    assert methods(place.messages) == ["opened", "log", "closed"]
+    assert place.left == []
+
+
+def test_a_place_that_cannot_be_understood_leaves_nothing_behind(place: Place) -> None:
+    environment = {**place.environment(), "BLOBPIPES_URL": "file:///x?intervall=2s"}
+    done = run(place, *sh("echo ran"), environment=environment, status=64)
+    assert "did you mean 'interval'" in done.stderr
+    assert done.stdout == ""
+    assert place.left == []
 
 
 def test_the_programs_own_failure_counts_more_than_ours(place: Place) -> None:

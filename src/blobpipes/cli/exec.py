@@ -48,7 +48,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def execute(args: argparse.Namespace, printer: Printer) -> int:
     """Run it; its exit code."""
-    from blobpipes.cli.exit_codes import USAGE, CommandError
+    from blobpipes.cli.exit_codes import INTERRUPTED, USAGE, CommandError
     from blobpipes.errors import DagsterPipesError
     from blobpipes.external.supervisor.supervise import supervise
 
@@ -58,6 +58,9 @@ def execute(args: argparse.Namespace, printer: Printer) -> int:
         outcome = supervise(args.job, spool=args.spool)
     except DagsterPipesError as error:
         raise CommandError(error.message, exit_code=USAGE, remedy=error.remedy) from error
+    except KeyboardInterrupt:
+        sys.stderr.write("interrupted before all was sent\n  remedy: Deliver the rest: blobpipes resend\n")
+        return INTERRUPTED
     except OSError as error:
         raise CommandError(
             f"the messages file cannot be made: {error}",

@@ -37,7 +37,7 @@ from blobpipes.external.supervisor.place import RunPlace, new_place
 from blobpipes.external.supervisor.program import CannotStartError, Program
 from blobpipes.external.supervisor.relay import Relay
 from blobpipes.storage.url import without_secrets
-from blobpipes.wire.params import CONTEXT_ENV_VAR, MESSAGES_ENV_VAR, PipesParams, encode_param
+from blobpipes.wire.params import CONTEXT_ENV_VAR, MESSAGES_CLI_OPTION, MESSAGES_ENV_VAR, PipesParams, encode_param
 
 MESSAGES_FILE_VARIABLE: Final = "BLOBPIPES_MESSAGES_FILE"
 
@@ -88,7 +88,7 @@ class _Run:
                 woken=self._on_signals,
             )  # fmt: skip
             self._place = place
-            self._program = Program(self._command, grace=self._grace, wake=self._file.wake)
+            self._program = Program(self._arguments(), grace=self._grace, wake=self._file.wake)
             stack.enter_context(self._program.signals_forwarded())
             try:
                 with self._open_channel() as channel:
@@ -101,8 +101,9 @@ class _Run:
     def _supervise(self, channel: PipesMessageWriterChannel) -> Ending:
         self._relay.open({"supervisor": self._introduction()})
         self._file.start()
+        environment = self._environment(self._place.messages)
         try:
-            self._program.start(self._environment(self._place.messages))
+            self._program.start(environment)
         except CannotStartError as error:
             self._ending = error.ending
         else:
@@ -129,12 +130,25 @@ class _Run:
         )
         return writer.open(self._params)
 
+    def _arguments(self) -> list[str]:
+        """The command. Where its own arguments lead to the store, they lead to us instead."""
+        given = list(self._command)
+        for at, argument in enumerate(given):
+            if argument == MESSAGES_CLI_OPTION and at + 1 < len(given):
+                given[at + 1] = self._messages_param()
+            elif argument.startswith(f"{MESSAGES_CLI_OPTION}="):
+                given[at] = f"{MESSAGES_CLI_OPTION}={self._messages_param()}"
+        return given if self._is_launched else self._command
+
+    def _messages_param(self) -> str:
+        return encode_param({"path": str(self._place.messages), INCLUDE_STDIO: False})
+
     def _environment(self, messages: Path) -> dict[str, str]:
         """Ours, with the way back to us in place of the way to the store."""
         given = {**os.environ, MESSAGES_FILE_VARIABLE: str(messages)}
         if self._is_launched:
             given[CONTEXT_ENV_VAR] = encode_param(self._context_params)
-            given[MESSAGES_ENV_VAR] = encode_param({"path": str(messages), INCLUDE_STDIO: False})
+            given[MESSAGES_ENV_VAR] = self._messages_param()
         if self._params.get(INCLUDE_STDIO):
             given.setdefault("PYTHONUNBUFFERED", "1")  # else what Python holds back is lost if it is killed
         return given
@@ -202,10 +216,14 @@ def spool_mode(params: PipesParams) -> str:
 
 @contextmanager
 def _place() -> Iterator[RunPlace]:
-    """The run's folder, removed in the end; kept if the end is not reached in order."""
+    """The run's folder, removed in the end; kept if a program that was started did not come to its end in order."""
     place = new_place(default_spool_root(os.environ))
     try:
         yield place
         place.remove()
+    except BaseException:
+        if not place.about():
+            place.remove()
+        raise
     finally:
         place.release()
