@@ -46,6 +46,7 @@ SETS = {
     "demo": ["--editable", f"{ROOT}[cli]", "--group", f"{ROOT}/pyproject.toml:example"],
     "dev": ["--editable", f"{ROOT}[all]", "--group", f"{ROOT}/pyproject.toml:dev"],
 }
+PARALLEL = ["-n", "2", "--dist", "load"]  # the fast tests need nothing of each other
 DATA = ["--no-deps", "--group", f"{ROOT}/pyproject.toml:data"]
 
 
@@ -221,7 +222,7 @@ def check(arguments: Sequence[str]) -> int:
         "ruff check": ["ruff", "check"],
         "mypy": ["mypy"],
         "layers": ["lint-imports", "--no-logo"],
-        "tests": ["pytest", *arguments],
+        "tests": ["pytest", *PARALLEL, *arguments],
     }
     results = {}
     for title, (tool, *options) in tools.items():
@@ -237,7 +238,7 @@ def check(arguments: Sequence[str]) -> int:
 def test(arguments: Sequence[str]) -> int:
     """the fast tests alone; options go to pytest"""
     install("dev")
-    return call([str(BIN / "pytest"), *arguments])
+    return call([str(BIN / "pytest"), *PARALLEL, *arguments])
 
 
 def integration(arguments: Sequence[str]) -> int:
