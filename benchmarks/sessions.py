@@ -85,6 +85,7 @@ def s3_sessions(what: str, server: CloudServer, **plan: Any) -> list[Session]:
         lines = server.process.log(sys.maxsize).splitlines()[seen:]
         requests = Counter(found.group(1) for line in lines if (found := re.search(r'"([A-Z]+) /', line)))
         sessions.append(_session(what, side, plan["messages"], outcome, dict(requests)))
+        print(f"{what}, {side}: {outcome.wall:.1f} s, {sessions[-1].arrived:,} arrived", file=sys.stderr)
     return sessions
 
 
