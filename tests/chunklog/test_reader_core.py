@@ -224,6 +224,7 @@ def test_a_lost_reply_to_the_seal_is_no_problem() -> None:
     reading.settle()
     reading.core.process_gone(world.now)
     reading.serve()
+    reading.serve()  # the listing
     reading.serve("reply lost")
     assert max(world.objects) == 2
     assert reading.finish().verdict == "truncated"
@@ -237,6 +238,7 @@ def test_the_seal_of_a_reader_is_not_taken_for_a_process() -> None:
     first.settle()
     first.core.process_gone(world.now)
     first.serve()
+    first.serve()  # the listing
     first.serve("reply lost")  # the seal stands, and this reader does not know
     second = Reading(world)  # nor does one that begins later
     for reading in (first, second):
@@ -281,6 +283,7 @@ def test_without_permission_to_write_the_end_is_found_by_looking_twice() -> None
     reading.settle()
     reading.core.process_gone(world.now)
     reading.serve()
+    reading.serve()  # the listing
     reading.serve("refused")
     end = reading.finish()
     assert (end.verdict, kinds(reading), sorted(world.objects)) == ("truncated", ["store"], [1])
@@ -296,3 +299,26 @@ def test_a_silent_writer_is_suspect_and_one_listing_looks_for_a_hole() -> None:
     writer.accept(message("log", 1), world.now)
     run_both(world, writer, reading, 1020.0)
     assert reading.lines[-1] == message("log", 1)
+
+
+@pytest.mark.parametrize("missing", [1, 2, 4])
+def test_a_hole_that_was_there_before_the_first_look_is_not_taken_for_the_end(missing: int) -> None:
+    world = world_of(6)
+    del world.objects[missing]
+    reading = Reading(world)
+    end = reading.finish()
+    assert (end.verdict, len(reading.lines)) == ("truncated", 5)
+    assert reading.lines[-1] == CLOSED
+    assert kinds(reading)[0] == "gap"
+    assert missing not in world.objects
+
+
+def test_a_strange_object_at_the_end_does_not_keep_the_log_from_being_sealed() -> None:
+    world = World()
+    world.settle_writer(world.writer(heartbeat=0))
+    world.objects[2] = b"garbage"
+    reading = Reading(world)
+    assert reading.finish().verdict == "truncated"
+    onlooker = Reading(world, ReaderSettings(may_seal=False))
+    onlooker.settle()
+    assert onlooker.end is not None

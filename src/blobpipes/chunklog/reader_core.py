@@ -91,6 +91,7 @@ class ReaderCore:
         self._waiting_since: float | None = None  # for a damaged or missing chunk
         self._told_silent = self._listed_silent = False
         self._gone = self._stale_wave = False
+        self._negotiated = False  # a chunk of one of our writers was seen
         self._job_failed = False
         self._restarts_left = settings.restarts
         self._incomplete = False  # something is lost that cannot be counted
@@ -173,7 +174,7 @@ class ReaderCore:
         if overwritten or not self._gone:
             self._due = now if overwritten else now + self._settings.options.interval
             return overwritten
-        return self._wait_for_hole(now) if self._known_higher is not None else self._end_unsealed(now)
+        return self._wait_for_hole(now) if self._known_higher is not None else self._end_listed(now)
 
     def on_sealed(self, stored: bool, now: float) -> list[ReaderAction]:
         """The answer to a SEAL: it stands, or a late chunk was faster and is read first."""
@@ -229,6 +230,7 @@ class ReaderCore:
         before = self._writer()
         fresh = self._marks.take(self._next, chunk)
         self._last, self._last_at = chunk, now
+        self._negotiated = self._negotiated or isinstance(chunk, NegotiatedChunk)
         self._told_silent = self._listed_silent = self._listed_at_end = False
         self._absent_at_end = 0
         self.chunks += 1
@@ -355,9 +357,12 @@ class ReaderCore:
 
     def _prove_end(self, now: float) -> list[ReaderAction]:
         """The process is gone and the next number is absent."""
-        official = isinstance(self._last, LegacyChunk)
-        if self._may_seal and not official:
-            self.state, self._due = State.SEAL, now
+        if self._can_seal:
+            if self._listed_at_end or self._job_failed:
+                self.state = State.SEAL
+            else:
+                self._list_wanted = True  # a hole must not be taken for the end
+            self._due = now
             return []
         if self._stale_wave:  # this answer may be older than the end
             self._stale_wave, self._due = False, now
@@ -365,6 +370,18 @@ class ReaderCore:
         self._absent_at_end += 1
         self._list_wanted, self._due = not self._listed_at_end, now
         return [] if self._list_wanted else self._end_unsealed(now)
+
+    @property
+    def _can_seal(self) -> bool:
+        """Our own writers heed a seal; an official one would write over it."""
+        return self._may_seal and (self._negotiated or self._last is None)
+
+    def _end_listed(self, now: float) -> list[ReaderAction]:
+        """A listing shows nothing above the next number, which is absent."""
+        if self._can_seal:
+            self.state, self._due = State.SEAL, now
+            return []
+        return self._end_unsealed(now)
 
     def _end_unsealed(self, now: float) -> list[ReaderAction]:
         """Without a seal: a listing shows nothing more, and a second look finds nothing either."""

@@ -301,7 +301,8 @@ class ChunkWriter:
             deadline = min(deadline, self._deadline)  # SIGTERM may come while we wait
             limit = min(deadline, begun + REFUSED_CLOSE) if self._is_refused() else deadline
             if now >= limit:
-                self._give_up(f"the store did not take it within {now - begun:.0f} s")
+                why = f" ({self._last_error.message})" if self._last_error is not None else ""
+                self._give_up(f"the store did not take it within {now - begun:.0f} s{why}")
                 return
             self._changed.wait(limit - now)
 

@@ -210,6 +210,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         existing = store.get(SESSION_KEY) if self._session is not None else None
         if existing is not None:
             return self._take_over(place, existing, descriptor, store)
+        if self._session is not None and not self._attach and store.get(chunk_key(1)) is not None:
+            raise SessionExistsError(f"{place.url} holds chunks already, though no session of ours")
         known = _KNOWN.get(place.storage.identity)
         if known is None:
             found = probe(store, SESSION_KEY, descriptor.encode(), chunk_key(1))

@@ -44,6 +44,7 @@ if TYPE_CHECKING:
 
 ExcInfo: TypeAlias = "tuple[type[BaseException], BaseException, TracebackType | None] | tuple[None, None, None]"
 
+_RESULT_METHODS: Final = ("report_asset_materialization", "report_asset_check")
 _RESULTS: Final = (AssetMaterialization, AssetCheck)
 _SHOWN: Final = 80  # characters of a strange line that a problem quotes
 
@@ -186,6 +187,8 @@ class PipesMessageHandler:
         try:
             payload = parse_payload(message)
         except MalformedMessageError as error:
+            if message["method"] in _RESULT_METHODS:
+                self.inbox.result_failed()
             self.report_problem("malformed", error.message, chunk=chunk)
             return
         with self._serial:
