@@ -10,7 +10,14 @@ from typing import Any
 import pytest
 
 from blobpipes.clients.subprocess import PipesSubprocessClient
-from blobpipes.errors import DagsterPipesError, IncompleteError, JobFailedError, LaunchError, NeverOpenedError
+from blobpipes.errors import (
+    DagsterPipesError,
+    IncompleteError,
+    InvalidUrlError,
+    JobFailedError,
+    LaunchError,
+    NeverOpenedError,
+)
 from blobpipes.orchestration.context_injectors import PipesEnvContextInjector
 from blobpipes.orchestration.handler import PipesEvent
 from blobpipes.orchestration.message_readers import PipesMessageReader
@@ -267,3 +274,11 @@ def test_readers_of_the_users_own_can_be_used(tmp_path: Path) -> None:
         context=for_orders(), command=command(REPORTS)
     )
     assert len(run.get_results()) == 2
+
+
+def test_a_url_that_lives_in_this_process_is_refused_before_the_launch(tmp_path: Path) -> None:
+    witness = tmp_path / "launched"
+    client = PipesSubprocessClient(url="memory://jobs")
+    with pytest.raises(InvalidUrlError, match="one process"):
+        client.run(context=RunContext(), command=["touch", str(witness)])
+    assert not witness.exists()

@@ -36,12 +36,16 @@ class Later(SystemClock):
         return super().wall() + self._seconds
 
 
+def at(tmp_path: Path) -> str:
+    return f"file://{tmp_path}?interval=100ms"
+
+
 def keys(tmp_path: Path, session: str = "night") -> list[str]:
     return sorted(str(path.relative_to(tmp_path / session)) for path in (tmp_path / session).rglob("*.json"))
 
 
 def run(tmp_path: Path, name: str = "night", **options: object) -> PipesSession:
-    with open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session=name, **options) as session:  # type: ignore[arg-type]
+    with open_pipes_session(RunContext(), url=at(tmp_path), session=name, **options) as session:  # type: ignore[arg-type]
         put_chunks(session.message_reader_params, *map(custom, range(20)), max_messages=3)
     return session
 
@@ -72,7 +76,7 @@ def test_a_cleaned_log_refuses_a_late_start(tmp_path: Path) -> None:
 
 
 def test_a_process_that_is_cleaned_up_under_its_feet_is_told(tmp_path: Path) -> None:
-    with open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night", on_incomplete="warn") as session:
+    with open_pipes_session(RunContext(), url=at(tmp_path), session="night", on_incomplete="warn") as session:
         writer = chunk_writer(session.message_reader_params)
         writer.open(encode_message(opened()))
         assert writer.flush(WAIT)
@@ -82,13 +86,13 @@ def test_a_process_that_is_cleaned_up_under_its_feet_is_told(tmp_path: Path) -> 
 
 
 def fails_in_its_body(tmp_path: Path) -> None:
-    with open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night", cleanup="delete") as session:
+    with open_pipes_session(RunContext(), url=at(tmp_path), session="night", cleanup="delete") as session:
         put_chunks(session.message_reader_params, custom(1))
         raise ZeroDivisionError
 
 
 def is_cut_off(tmp_path: Path) -> None:
-    with open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night", cleanup="delete") as session:
+    with open_pipes_session(RunContext(), url=at(tmp_path), session="night", cleanup="delete") as session:
         put_chunks(session.message_reader_params, custom(1), close=False)
 
 
@@ -106,9 +110,7 @@ def _is_tomb(session: Path) -> bool:
 
 
 def test_lanes_are_cleaned_too(tmp_path: Path) -> None:
-    with open_pipes_session(
-        RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night", cleanup="delete", lanes=2
-    ) as session:
+    with open_pipes_session(RunContext(), url=at(tmp_path), session="night", cleanup="delete", lanes=2) as session:
         params = session.message_reader_params
         put_chunks(params, custom(0))
         lane = {**params, "blobpipes": {**params["blobpipes"], "url": params["blobpipes"]["url"] + "/lanes/1"}}
@@ -118,11 +120,11 @@ def test_lanes_are_cleaned_too(tmp_path: Path) -> None:
 
 
 def test_only_the_newest_owner_cleans_up(tmp_path: Path) -> None:
-    with open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night", cleanup="delete") as first:
+    with open_pipes_session(RunContext(), url=at(tmp_path), session="night", cleanup="delete") as first:
         writer = chunk_writer(first.message_reader_params)
         writer.open(encode_message(opened()))
         assert writer.flush(WAIT)
-        with open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night", attach=True) as second:
+        with open_pipes_session(RunContext(), url=at(tmp_path), session="night", attach=True) as second:
             writer.write(encode_message(custom("seen by both")))
             writer.close(encode_message(closed()))
             assert second.wait_for_close(WAIT)
@@ -132,12 +134,12 @@ def test_only_the_newest_owner_cleans_up(tmp_path: Path) -> None:
 
 
 def test_a_new_orchestration_process_gets_everything_again_from_the_first_message(tmp_path: Path) -> None:
-    with open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night") as first:
+    with open_pipes_session(RunContext(), url=at(tmp_path), session="night") as first:
         writer = chunk_writer(first.message_reader_params)
         writer.open(encode_message(opened()))
         writer.write(encode_message(custom(1)))
         assert writer.flush(WAIT)
-        with open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night", attach=True) as again:
+        with open_pipes_session(RunContext(), url=at(tmp_path), session="night", attach=True) as again:
             writer.close(encode_message(closed()))
             assert again.wait_for_close(WAIT)
     assert again.get_custom_messages() == (1,)
@@ -151,7 +153,7 @@ def test_a_taken_name_is_refused_unless_the_session_is_to_be_attached(tmp_path: 
         run(tmp_path)
     with (
         pytest.raises(InvalidOptionError, match="name"),
-        open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", attach=True, session=None),
+        open_pipes_session(RunContext(), url=at(tmp_path), attach=True, session=None),
     ):
         pass
 
@@ -174,7 +176,10 @@ def test_old_sessions_are_emptied_and_then_removed(tmp_path: Path) -> None:
 
 
 def test_a_session_whose_job_never_came_is_collected_and_its_job_refused(tmp_path: Path) -> None:
-    with pytest.raises(IncompleteError), open_pipes_session(RunContext(), url=f"file://{tmp_path}?interval=100ms", session="night"):
+    with (
+        pytest.raises(IncompleteError),
+        open_pipes_session(RunContext(), url=at(tmp_path), session="night"),
+    ):
         pass
     (tmp_path / "night" / "1.json").unlink()  # as if the orchestration process had died before sealing
     assert [each.action for each in collect(f"file://{tmp_path}", clock=Later(DEFAULT_AGE + 60))] == ["emptied"]

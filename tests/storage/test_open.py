@@ -7,7 +7,9 @@ import subprocess
 import sys
 import traceback
 
+import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from blobpipes.errors import BlobpipesError, InvalidOptionError, InvalidUrlError, MissingBackendError, StoreDeniedError
 from blobpipes.retry import RetryPolicy
@@ -159,3 +161,10 @@ print([name for name in ("s3fs", "gcsfs", "adlfs", "botocore", "azure", "google.
 def test_stores_do_not_share_a_file_system() -> None:
     first, second = open_store("memory://x"), open_store("memory://x")
     assert vars(first)["_driver"].fs is not vars(second)["_driver"].fs
+
+
+def test_a_file_system_that_the_program_has_registered_is_served() -> None:
+    fsspec.register_implementation("ownmemory", MemoryFileSystem, clobber=True)
+    store = open_store("ownmemory://place/x")
+    store.put("k", b"v")
+    assert store.get("k") == b"v"

@@ -17,7 +17,7 @@ from typing import Any
 from blobpipes.clients.client import PipesClient, PipesClientCompletedInvocation
 from blobpipes.clients.launch import PIPE, Command, Process, Stream, how_it_ended, interrupt, parse_command
 from blobpipes.clients.output import message_output
-from blobpipes.errors import JobFailedError
+from blobpipes.errors import InvalidUrlError, JobFailedError
 from blobpipes.orchestration.context_injectors import PipesContextInjector, PipesTempFileContextInjector
 from blobpipes.orchestration.file_readers import PipesTempFileMessageReader
 from blobpipes.orchestration.message_readers import PipesMessageReader
@@ -151,6 +151,7 @@ class PipesSubprocessClient(PipesClient):
     ) -> Iterator[tuple[PipesSession, Process]]:
         """The block waits for the process; however it ends, the process is gone before the session ends."""
         with self._open_session(context, extras, session) as opened:
+            _require_reachable(opened)
             process = self._output.piped(command).start(opened.get_bootstrap_env_vars())
             try:
                 yield opened, process
@@ -173,3 +174,12 @@ class PipesSubprocessClient(PipesClient):
             injector = injector or PipesTempFileContextInjector()
             reader = reader or PipesTempFileMessageReader(options.pop("include_stdio_in_messages", False))
         return open_pipes_session(context, injector, reader, url=self._url, session=session, extras=extras, **options)
+
+
+def _require_reachable(session: PipesSession) -> None:
+    """A process of its own cannot see this one's memory."""
+    if (session.url or "").startswith("memory:"):
+        raise InvalidUrlError(
+            "memory:// lives in one process, so a job that is another process cannot reach it",
+            remedy="Use a folder, file:///tmp/pipes, or a bucket.",
+        )

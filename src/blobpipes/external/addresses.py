@@ -23,6 +23,7 @@ from blobpipes.wire.params import PipesParams
 ENTRY: Final = "blobpipes"  # the key under which our orchestration side speaks to our external side
 URL_ENV_VAR: Final = "BLOBPIPES_URL"
 PATH: Final = "path"
+_VERSION: Final = 1  # of what stands under ENTRY
 BUCKET: Final = "bucket"
 KEY: Final = "key"
 KEY_PREFIX: Final = "key_prefix"
@@ -56,6 +57,11 @@ class Address:
 def entry_of(params: PipesParams) -> Mapping[str, Any] | None:
     """What our orchestration side added; None if it was another one."""
     entry = params.get(ENTRY)
+    if isinstance(entry, Mapping) and entry.get("v", _VERSION) != _VERSION:
+        raise DagsterPipesError(
+            f"the orchestration side speaks version {entry['v']} of the params, and this blobpipes {_VERSION}",
+            remedy="Install the same version of blobpipes on both sides.",
+        )
     if entry is None or isinstance(entry, Mapping):
         return entry
     raise DagsterPipesError(f"the param `{ENTRY}` must be an object, not {type(entry).__name__}", remedy=_REMEDY)

@@ -55,7 +55,8 @@ def _class_for(fsspec: Any, scheme: str, options: Mapping[str, Any]) -> Any:
     backend = backends.backend_of(scheme)
     if backend is not None:
         backends.prepare_environment(backend, options)
-    if scheme not in (known := fsspec.available_protocols()):
+    known = [*fsspec.available_protocols(), *fsspec.registry]  # the latter: what the program has registered itself
+    if scheme not in known:
         raise _unknown_scheme(scheme, known)
     try:
         cls = fsspec.get_filesystem_class(scheme)
