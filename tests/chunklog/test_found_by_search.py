@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 from blobpipes.chunklog.header import ChunkHeader, Flag, encode_chunk, flags
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.writer_buffer import Record
@@ -104,3 +106,28 @@ def tombstone(delivered: dict[str, int]) -> bytes:
         high_water=delivered, flags=flags(Flag.TOMB, Flag.END),
     )  # fmt: skip
     return encode_chunk(header, [])
+
+
+def test_a_process_that_has_more_to_say_is_not_closed_by_a_tombstone() -> None:
+    """What the tombstone says was delivered is all that the process has said, up to now."""
+    world = World()
+    writer = world.writer()
+    world.serve_writer(writer, "reply lost")
+    world.objects[1] = tombstone({"w1": 1})
+    world.now += 60
+    world.settle_writer(writer)
+    assert (writer.state, writer.undelivered) == (State.SEALED, 0)
+
+
+def test_a_restarted_compatible_process_is_read_in_order_behind_its_predecessor() -> None:
+    """`closed` is kept back only where an official writer may have written it too early."""
+    world = World()
+    failed, reading = world.writer("w1", negotiated=False), Reading(world)
+    failed.close(message("closed", exception={"name": "E"}), world.now, failed=True)
+    world.settle_writer(failed)
+    successor = world.writer("w2", negotiated=False)
+    world.settle_writer(successor)
+    end = reading.finish()
+    methods = [json.loads(line)["method"] for line in reading.lines]
+    assert methods == ["opened", "closed", "opened"]
+    assert end.verdict == "truncated"  # the successor never closed

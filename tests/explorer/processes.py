@@ -155,6 +155,8 @@ def _moved(world: World, state: State, number: int, core: int) -> State:
     if writer.state is WriterState.CLOSED:
         if writer.undelivered:
             state = break_rule(state, "G1", f"{name_of(number)} closes with {writer.undelivered} messages not stored")
+        if not process.closing:
+            state = break_rule(state, "G1", f"{name_of(number)} is closed, though it has more to say")
         return _with(state, number, _over(world, process, "closed"))
     if not writer.obstacle:
         state = break_rule(state, "G6", f"{name_of(number)} ends as {writer.state.value} and does not say why")

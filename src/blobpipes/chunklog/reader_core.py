@@ -242,7 +242,7 @@ class ReaderCore:
         messages = list(fresh.messages)
         if isinstance(chunk, LegacyChunk):
             self._sizes[self._next] = size
-            messages = self._closed.sift(messages)
+            messages = self._closed.sift(messages) if chunk.marks is None else self._closed.see(messages)
         if messages:
             self.messages += len(messages)
             actions.append(Deliver(messages))

@@ -76,6 +76,12 @@ class HeldClose:
                 self._held.append(message)
         return passed
 
+    def see(self, messages: Sequence[Delivered]) -> list[Delivered]:
+        """`messages` of our own writer, all of them: its `closed` is its last, and after it comes another process."""
+        if messages:
+            self.closing = closing_of(messages[-1].line)
+        return list(messages)
+
     def release(self) -> list[Delivered]:
         """The kept message, once."""
         held, self._held = self._held, []

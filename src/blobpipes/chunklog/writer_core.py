@@ -333,10 +333,7 @@ class WriterCore:
             self.on_stored(now)
             return
         foreign = parse_chunk(data)
-        if self._closing and (_tomb_mark(foreign, self._stream) or 0) >= self.accepted:
-            self._end(State.CLOSED, "")  # the answer took so long that the reader has read it and cleaned up
-            self._confirm(self.accepted)
-        elif self.state is not State.CLAIM:
+        if self.state is not State.CLAIM:
             self._end(State.FENCED, _who_took_over(foreign))
         elif _has_ended(foreign):
             self._found_ended(foreign)
@@ -366,10 +363,14 @@ class WriterCore:
             self._claim_after(foreign, self._read_number, now)
 
     def _found_ended(self, foreign: AnyChunk) -> None:
-        """The log had ended before this process began. A replay may have all of its messages in it already."""
+        """The log has ended, and this process has no chunk of which it knows.
+
+        All of its messages may be in it nevertheless: those of a replay, and those of a chunk whose answer was
+        lost and which the reader has read and cleaned up since.
+        """
         header = _header_of(foreign)
         self._confirm(max(self.stored, header.high_water.get(self._stream, 0) if header is not None else 0))
-        if self.stored >= self.accepted:
+        if self._closing and self.stored >= self.accepted:
             self._end(State.CLOSED, "")
         else:
             self._end(State.SEALED, "the log had already ended when this process began")
