@@ -61,6 +61,8 @@ def test_a_loop_that_is_stuck_does_not_hold_its_callers(
         assert classify(caught.value).reason == "timeout"
     finally:
         freed.set()
+    patient = Driver(driver.fs, timeout=60, lock=threading.RLock())
+    assert patient.call("info", "x") == {"name": "x"}  # what was given up is over, and left nothing open
 
 
 def test_in_a_forked_child_the_future_says_that_the_loop_is_not_there() -> None:

@@ -8,7 +8,7 @@ directly, one call at a time, because few of them are safe for threads; their ow
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Coroutine
+from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future
 from contextlib import AbstractContextManager
 from typing import Any, Final, TypeVar
@@ -30,17 +30,17 @@ class Driver:
     def call(self, verb: str, *args: Any, **kwargs: Any) -> Any:
         """The file system's `verb`, by its fsspec name."""
         if self.is_async:
-            return self.run(getattr(self.fs, "_" + verb)(*args, **kwargs))
+            return self.run(lambda: getattr(self.fs, "_" + verb)(*args, **kwargs))
         with self._lock:
             return getattr(self.fs, verb)(*args, **kwargs)
 
-    def run(self, work: Awaitable[T]) -> T:
-        """Do asynchronous work on the loop and wait for it, within the deadline.
+    def run(self, start: Callable[[], Awaitable[T]]) -> T:
+        """Start asynchronous work on the loop and wait for it, within the deadline.
 
         Raises:
             TimeoutError: the deadline passed. What was asked may still happen.
         """
-        return self.wait(self.submit(self.limit(work)))
+        return self.wait(self.submit(self.limit(start)))
 
     def submit(self, work: Coroutine[Any, Any, T]) -> Future[T]:
         """Begin work that limits itself. The future has all errors, that of a loop which is not ours included."""
@@ -52,9 +52,9 @@ class Driver:
             failed.set_exception(error)
             return failed
 
-    async def limit(self, work: Awaitable[T]) -> T:
-        """The result of `work`, within the deadline."""
-        return await asyncio.wait_for(work, self._timeout)
+    async def limit(self, start: Callable[[], Awaitable[T]]) -> T:
+        """The result of work, within the deadline. Begun here, so that what is given up before leaves nothing open."""
+        return await asyncio.wait_for(start(), self._timeout)
 
     def wait(self, future: Future[T], *, calls: int = 1) -> T:
         """The result of submitted work that makes so many calls."""

@@ -150,7 +150,7 @@ class FsspecStore:
         """False: it was not there."""
         try:
             if self._backend is backends.AZURE:
-                self._driver.run(delete_azure_blob(self._driver.fs, path))
+                self._driver.run(lambda: delete_azure_blob(self._driver.fs, path))
             else:
                 self._driver.call("rm_file", path)
         except Exception as error:
@@ -171,7 +171,7 @@ class FsspecStore:
     async def _get_on_loop(self, driver: Driver, key: str, path: str) -> bytes | None:
         with self._failures("get", key):
             try:
-                return bytes(await driver.limit(driver.fs._cat_file(path)))
+                return bytes(await driver.limit(lambda: driver.fs._cat_file(path)))
             except Exception as error:
                 if classify(error).kind is not Kind.ABSENT:
                     raise
@@ -183,7 +183,8 @@ class FsspecStore:
         """After the first "not found" of gcsfs: is it the object, or the whole bucket? One small LIST, once."""
         self._on_request("list")
         try:
-            await driver.limit(driver.fs._call("GET", "b/{}/o", self._root.partition("/")[0], maxResults=1))
+            bucket = self._root.partition("/")[0]
+            await driver.limit(lambda: driver.fs._call("GET", "b/{}/o", bucket, maxResults=1))
         except Exception as error:
             failure = classify(error)
             if failure.kind is Kind.ABSENT:
@@ -196,7 +197,7 @@ class FsspecStore:
         assert self._backend is not None
         pages = list_pages(self._backend, self._driver.fs, self._root, prefix)
         found: Objects = []
-        while (page := self._driver.run(anext(pages, None))) is not None:
+        while (page := self._driver.run(lambda: anext(pages, None))) is not None:
             found += page
         return found
 

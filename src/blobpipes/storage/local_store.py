@@ -45,6 +45,8 @@ class LocalStore:
     def put_if_absent(self, key: str, data: bytes) -> bool:
         target = self._root / check_key(key)
         try:
+            if target.is_file():
+                return False  # spares the disk a file that could not get its name
             temporary = _write_hidden(target, data)
             try:
                 return self._give_name(temporary, target)
@@ -81,7 +83,7 @@ class LocalStore:
     def list(self, prefix: str = "") -> Sequence[ObjectInfo]:
         top = self._root / check_prefix(prefix).rpartition("/")[0]
         try:
-            found = [info for info in self._walk(top) if info.key.startswith(prefix)]
+            found = list(self._walk(top, prefix))
         except OSError as error:
             self._fail("list", prefix or "all", error)
         return sorted(found, key=lambda info: info.key)
@@ -121,18 +123,14 @@ class LocalStore:
         _sync_directory(target.parent)
         return True
 
-    def _walk(self, top: Path) -> Iterator[ObjectInfo]:
+    def _walk(self, top: Path, prefix: str) -> Iterator[ObjectInfo]:
         for directory, _, names in os.walk(top, onerror=_raise_unless_gone):
+            below = Path(directory).relative_to(self._root)
             for name in names:
-                path = Path(directory, name)
-                if not _is_hidden(name):
+                key = (below / name).as_posix()
+                if key.startswith(prefix) and not _is_hidden(name):
                     with suppress(FileNotFoundError):  # deleted while we walk
-                        yield self._describe(path)
-
-    def _describe(self, path: Path) -> ObjectInfo:
-        found = path.stat()
-        version = f"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}"
-        return ObjectInfo(path.relative_to(self._root).as_posix(), found.st_size, found.st_mtime, version)
+                        yield _describe(key, os.stat(os.path.join(directory, name)))  # noqa: PTH116, PTH118 - quick
 
     def _fail(self, verb: str, key: str, error: OSError) -> NoReturn:
         failure = classify(error)
@@ -158,6 +156,11 @@ def _write_hidden(target: Path, data: bytes) -> Path:
         hidden.unlink(missing_ok=True)
         raise
     return hidden
+
+
+def _describe(key: str, found: os.stat_result) -> ObjectInfo:
+    version = f"{found.st_mtime_ns:x}-{found.st_ino:x}-{found.st_size:x}"
+    return ObjectInfo(key, found.st_size, found.st_mtime, version)
 
 
 def _is_hidden(name: str) -> bool:
