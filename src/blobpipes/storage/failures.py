@@ -198,4 +198,7 @@ _REMEDIES: Final[Mapping[str, str]] = {
     "DefaultCredentialsError": "Set GOOGLE_APPLICATION_CREDENTIALS, or run `gcloud auth application-default login`.",
     "NotImplementedError": "This file system cannot do that; choose a scheme that can be written.",
     "EROFS": "The disk is mounted read-only; choose another directory.",
+    **dict.fromkeys(("EACCES", "EPERM"), "This user may not do that there; change the permissions or the directory."),
+    **dict.fromkeys(("ENOTDIR", "EISDIR", "EEXIST"), "A file or directory is in the way; choose another directory."),
+    **dict.fromkeys(("ENOSPC", "EDQUOT", "EFBIG"), "Make room on the disk, or choose another directory."),
 }
