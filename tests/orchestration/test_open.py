@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import os
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -338,7 +339,9 @@ def test_what_would_be_given_to_nobody_is_refused() -> None:
 
 
 def test_a_file_system_that_is_not_installed_names_what_to_install(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "s3fs", None)
+    monkeypatch.setitem(sys.modules, "s3fs", None)
+    if "fsspec.registry" in sys.modules:  # another test may have loaded it in this process
+        monkeypatch.delitem(sys.modules["fsspec.registry"]._registry, "s3", raising=False)
     with pytest.raises(MissingBackendError, match="s3"), open_pipes_session(RunContext(), url="s3://bucket/prefix"):
         pytest.fail("the block must not be entered")
 
