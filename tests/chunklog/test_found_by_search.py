@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import json
 
+import pytest
+
 from blobpipes.chunklog.header import ChunkHeader, Flag, encode_chunk, flags
 from blobpipes.chunklog.options import LogOptions
+from blobpipes.chunklog.reader_types import Seal
 from blobpipes.chunklog.writer_buffer import Record
 from blobpipes.chunklog.writer_core import State, Verb, WriterCore
 from tests.chunklog.spool_model import SpoolModel
@@ -106,6 +109,58 @@ def tombstone(delivered: dict[str, int]) -> bytes:
         high_water=delivered, flags=flags(Flag.TOMB, Flag.END),
     )  # fmt: skip
     return encode_chunk(header, [])
+
+
+@pytest.mark.parametrize("negotiated", [True, False])
+@pytest.mark.parametrize("is_stored", [True, False])
+def test_an_end_that_becomes_known_after_the_last_chunk_was_frozen_is_still_put(
+    negotiated: bool, is_stored: bool
+) -> None:
+    """Who delivers a dead process' spool learns from its last message how it ended."""
+    world = World()
+    lines = [message("opened"), message("closed")]
+    spool = SpoolModel([Record(seq, text) for seq, text in enumerate(lines, 1)])
+    core = WriterCore(
+        stream="w1", options=LogOptions(), negotiated=negotiated, now=0.0, backlog=spool, resume=(1, 2)
+    )  # fmt: skip
+    core.flush(world.now)
+    request = core.poll(world.now)
+    assert request is not None
+    for step in ("stored", "closes") if is_stored else ("closes", "stored"):
+        if step == "stored":
+            world._answer_writer(core, request, None)
+        else:
+            core.accepted_close(world.now, failed=False)
+    world.settle_writer(core)
+    assert core.state is State.CLOSED
+    assert Reading(world).finish().verdict == "complete"
+
+
+def test_one_refusal_does_not_make_the_writer_close_without_looking() -> None:
+    world = World()
+    writer = world.writer()
+    world.settle_writer(writer)
+    writer.close(message("closed"), world.now, failed=False)
+    world.serve_writer(writer)
+    world.objects[1] = tombstone({"w1": 1})
+    assert writer.state is State.VERIFY
+    assert writer.poll(world.now) is not None
+    writer.on_failed(world.now, refused=True, chance=0.5)
+    world.now += 10
+    world.settle_writer(writer)
+    assert writer.state is State.FENCED
+
+
+def test_one_refusal_does_not_make_the_reader_end_without_a_seal() -> None:
+    world = World()
+    reading = Reading(world)
+    reading.core.process_gone(world.now)
+    while not (actions := reading.core.poll(world.now)) or not isinstance(actions[0], Seal):
+        for action in actions:
+            reading._perform(action, None)
+    reading.core.on_failed(actions[0], world.now, refused=True, chance=0.5, text="refused")
+    assert reading.finish().verdict == "truncated"
+    assert sorted(world.objects) == [1]  # sealed
 
 
 def test_a_process_that_has_more_to_say_is_not_closed_by_a_tombstone() -> None:

@@ -171,8 +171,9 @@ def killed_with(tmp_path: Path, *lines: bytes) -> Path:
 def resumed(directory: Path, store: LocalStore) -> ChunkWriter:
     spool = Spool(directory, "wal", limit=1 << 20)
     writer = ChunkWriter(store, negotiated=True, options=LogOptions(close_timeout=20), spool=spool)
-    writer.resume()
-    writer.finish(spool.left.closing if spool.left else None)
+    closing = spool.left.closing if spool.left else None
+    writer.resume(closing)
+    writer.finish(closing)
     return writer
 
 
@@ -194,6 +195,19 @@ def test_a_process_that_never_closed_is_not_closed_by_who_delivers_for_it(tmp_pa
     reading = Reading(store)
     assert reading.finish().verdict == "truncated"
     assert reading.lines == [OPENED, message("log", 1)]
+
+
+def test_what_stands_in_a_log_that_its_reader_has_ended_is_delivered(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path / "store"))
+    resumed(killed_with(tmp_path, OPENED, message("log", 1)), store)
+    assert Reading(store).finish().verdict == "truncated"
+    directory = killed_with(tmp_path, OPENED, message("log", 1))  # its process died before it knew
+    assert resumed(directory, store).stats.stored == 2
+    assert not directory.exists()
+    late = killed_with(tmp_path, OPENED, message("log", 1), message("log", 2))
+    with pytest.raises(LogSealedError, match="1 messages were not delivered"):
+        resumed(late, store)
+    assert late.exists()
 
 
 FAILED = b'{"method": "closed", "params": {"exception": {"message": "no"}}}'

@@ -48,6 +48,7 @@ LISTED_HEARTBEATS: Final = 3  # missed heartbeats after which one LIST looks for
 LOOK_AGAIN: Final = 1.0  # seconds between two looks at a damaged or missing chunk
 AFTER_GONE: Final = 5.0  # seconds that such a chunk is waited for once the process is gone
 REFUSED_AFTER_GONE: Final = 60.0  # seconds of refusals that end a session whose process is gone
+REFUSALS: Final = 3  # refused seals or listings in a row before the reader does without
 STORE_REMINDER: Final = 60.0  # seconds between two reports of a store that keeps failing
 
 
@@ -99,6 +100,7 @@ class ReaderCore:
         self._store_since: float | None = None
         self._store_told = float("-inf")
         self._store_tries = 0
+        self._refusals = 0  # of a seal or a listing, in a row
         self._sizes: dict[int, int] = {}  # of official chunks read: a changed size betrays an overwrite
 
     # --- what the shell calls ----------------------------------------------------------------------
@@ -164,6 +166,7 @@ class ReaderCore:
     def on_listed(self, chunks: Sequence[Listed], now: float) -> list[ReaderAction]:
         """The answer to a LIST."""
         self._list_in_flight = False
+        self._refusals = 0
         self._listed_at_end = self._gone
         higher = [chunk.number for chunk in chunks if chunk.number > self._next]
         self._known_higher = min(higher, default=None)
@@ -179,7 +182,7 @@ class ReaderCore:
     def on_sealed(self, stored: bool, now: float) -> list[ReaderAction]:
         """The answer to a SEAL: it stands, or a late chunk was faster and is read first."""
         self._seal_in_flight = False
-        self._store_since, self._store_tries = None, 0
+        self._store_since, self._store_tries, self._refusals = None, 0, 0
         if stored:
             return self._finish(self._verdict(), self._end_text())
         self.state = State.DRAIN if self._gone else State.TAIL
@@ -200,7 +203,9 @@ class ReaderCore:
         elif isinstance(action, ListChunks):
             self._list_in_flight, self._list_wanted = False, True
         if refused and not isinstance(action, Get):
-            return self._do_without(action, now, text)
+            self._refusals += 1
+            if self._refusals >= REFUSALS:
+                return self._do_without(action, now, text)
         return self._store_failed(now, refused=refused, chance=chance, text=text)
 
     # --- consuming chunks --------------------------------------------------------------------------
@@ -421,7 +426,7 @@ class ReaderCore:
 
     def _do_without(self, action: ReaderAction, now: float, text: str) -> list[ReaderAction]:
         """We may read but not write, or not list: end the log as well as that allows."""
-        self._due = now
+        self._due, self._refusals = now, 0
         if isinstance(action, Seal):
             self._may_seal = False
             self.state = State.DRAIN

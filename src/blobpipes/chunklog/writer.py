@@ -100,11 +100,16 @@ class ChunkWriter:
             self._core.accept(line, self._clock.monotonic())
             self._thread.start()
 
-    def resume(self) -> None:
-        """Start to put what an earlier process left in the spool, as that process: nothing is said of this one."""
+    def resume(self, closing: Closing | None = None) -> None:
+        """Start to put what an earlier process left in the spool, as that process: nothing is said of this one.
+
+        `closing` is how the last message of the spool closes the stream, if it does.
+        """
         with self._changed:
             if self._spool is not None:
                 self._spool.begin({"stream": self.stream, "url": self._store.url, "negotiated": self._negotiated})
+            if closing is not None:  # before the first chunk is cut, which may be the last
+                self._core.accepted_close(self._clock.monotonic(), failed=closing == "failed")
             self._core.flush(self._clock.monotonic())
             self._thread.start()
 
@@ -181,11 +186,11 @@ class ChunkWriter:
             self._core.flush(now)
             self._changed.notify_all()
             self._wait_for_end(until_stored=closing is None)
-            is_done = self._core.state is State.CLOSED
+            # The log may have ended with all of it inside. Fenced is another matter: it may have been cleaned up.
+            is_done = self._core.undelivered == 0 and self._core.state is not State.FENCED
             if closing is None and not self._is_over():
                 self._core.abandon("all that was left is stored")
                 self._changed.notify_all()
-                is_done = True
             if self._spool is not None and is_done:
                 self._spool.remove()
             elif self._spool is not None and self._kept is None:

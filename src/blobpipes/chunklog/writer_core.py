@@ -183,7 +183,8 @@ class WriterCore:
         self._flush_to = self.accepted
         self._closing = True
         if self.state is State.OPEN:
-            self.state = State.DRAIN
+            is_done = not self._negotiated and self.stored >= self.accepted
+            self.state = State.CLOSED if is_done else State.DRAIN
         self._not_before = min(self._not_before, now)
 
     def flush(self, now: float) -> None:
@@ -238,7 +239,7 @@ class WriterCore:
 
     def on_read(self, data: bytes | None, now: float) -> None:
         """The answer to a READ."""
-        self._asked, self._failures = False, 0
+        self._asked, self._failures, self._refused_reads = False, 0, 0
         if self.state is State.VERIFY:
             self._verified(data)
         elif self._reads_tail:
@@ -248,7 +249,7 @@ class WriterCore:
 
     def on_listed(self, highest: int, now: float) -> None:
         """The answer to a LIST: where the log ends at the moment."""
-        self._asked, self._failures = False, 0
+        self._asked, self._failures, self._refused_reads = False, 0, 0
         self._ask_next(Verb.READ, max(highest, self._number), tail=True)
 
     def on_failed(self, now: float, *, refused: bool, chance: float) -> None:
@@ -258,12 +259,9 @@ class WriterCore:
         if self._next is Verb.PUT and self.state is not State.VERIFY:
             self._ambiguous = self._ambiguous or not refused
             self._refused_reads = 0
-        elif refused and self._next is Verb.LIST and self._failures >= READ_TRIES:
-            self._ask_next(Verb.READ, self._number, tail=True)  # may not list: walk along the chunks instead
-            return
         elif refused and self._cannot_read(now):
             return
-        wait = backoff(self._failures, refused=refused, chance=chance)
+        wait = backoff(self._failures, refused=refused and self.state is not State.VERIFY, chance=chance)
         self._not_before = now + (min(wait, 10.0) if self._flush_to > self.stored else wait)
 
     # --- decisions ---------------------------------------------------------------------------------
@@ -280,6 +278,8 @@ class WriterCore:
 
     def _chunk_due(self, now: float) -> float | None:
         waiting = self._buffer.waiting
+        if waiting is None and self.state is State.DRAIN:
+            return now
         if waiting is not None and (self._flush_to > self.stored or self.chunks == 0):
             return now
         return self._pacing.due(now, waiting)
@@ -318,6 +318,8 @@ class WriterCore:
             self.state = State.DRAIN if self._closing else State.OPEN
         if self.state is not State.DRAIN or self.stored < self.accepted:
             return
+        if self._negotiated and not frozen.header.has(self._closing_flag):
+            return  # it was frozen before the end was known: one more says so
         # A reader cleans up by putting a tombstone in slot 1. If our last chunk is slot 1, or the other
         # side is official, there is nothing to look at.
         only_chunk = frozen.header.number == 1
@@ -393,20 +395,24 @@ class WriterCore:
             self._end(State.CLOSED, "")  # a replay, all of which was in the log
 
     def _cannot_read(self, now: float) -> bool:
-        """Credentials that may write but not read: go on by what is known without reading.
+        """Credentials that may write but not read or list: go on by what is known without. True if that is decided.
 
         Expired ones may do neither, so the put is repeated before each new read: only if the store
         answers the one and refuses the other, again and again, is a decision made without looking.
         """
+        if self._reads_tail:
+            return False
+        self._refused_reads += 1
+        if self._next is Verb.READ:
+            self._next = Verb.PUT
+        if self._refused_reads < READ_TRIES:
+            return False
         if self.state is State.VERIFY:
             self.state = State.CLOSED
             return True
-        if self._next is not Verb.READ or self._reads_tail:
-            return False
-        self._next = Verb.PUT
-        self._refused_reads += 1
-        if self._refused_reads < READ_TRIES:
-            return False
+        if self._next is Verb.LIST:  # walk along the chunks instead
+            self._ask_next(Verb.READ, self._number, tail=True)
+            return True
         if self._ambiguous:  # the slot is taken, and an earlier try of ours got no answer: it is ours
             self.on_stored(now)
         else:

@@ -103,7 +103,7 @@ class _Delivery:
     def run(self, place: RunPlace | None, journaled: frozenset[bytes]) -> int:
         """Deliver the journal, then what is in no journal yet; how many messages."""
         closing = self._left.closing if self._left is not None else None
-        self._writer.resume()
+        self._writer.resume(closing)
         if place is not None and closing is None:
             self._write_unread(place, journaled)
         self._writer.finish(closing)
