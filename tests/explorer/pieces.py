@@ -145,8 +145,8 @@ def apply_to_writer(core: WriterCore, event: Event) -> Any:
             core.on_read(data, NOW)
         case ("listed", highest):
             core.on_listed(highest, NOW)
-        case ("failed",):
-            core.on_failed(NOW, refused=False, chance=0.0)
+        case ("failed" | "refused" as how,):
+            core.on_failed(NOW, refused=how == "refused", chance=0.0)
         case ("abandon",):
             core.abandon("out of time")
         case _:
@@ -171,6 +171,8 @@ def apply_to_reader(core: ReaderCore | OfficialReader, event: Event) -> tuple[Re
             return tuple(core.on_sealed(stored, NOW))
         case ("failed", action):
             return tuple(core.on_failed(action, NOW, refused=False, chance=0.0, text="no answer"))
+        case ("refused", action):
+            return tuple(core.on_failed(action, NOW, refused=True, chance=0.0, text="refused"))
         case _:
             raise AssertionError(event)
 

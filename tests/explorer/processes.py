@@ -108,6 +108,8 @@ def _answers(world: World, state: State, number: int, request: Request) -> Itera
     That leaves nothing out: what happens in between either does not touch this process and the store's act on
     it, or is a kill, and a kill with a request on its way equals a late put and then a kill.
     """
+    if state.faults.refusals:
+        yield f"asks to {request.verb.value} {request.number}: refused", less(state, "refusals"), ("refused",), False
     if request.verb is Verb.PUT:
         yield from _put_answers(world, state, number, request)
         return

@@ -115,6 +115,8 @@ def _seal(world: World, state: State, action: Seal) -> Iterator[Step]:
     after, stored = world.put(state, action.number, chunk, READER)
     yield Step("reader", f"{what}: {'stored' if stored else 'exists'}", _tell(world, after, ("sealed", stored)))
     failed = ("failed", action)
+    if state.faults.refusals:
+        yield Step("reader", f"{what}: refused", _tell(world, less(state, "refusals"), ("refused", action)), False)
     if state.faults.requests:
         yield Step("reader", f"{what}: request lost", _tell(world, less(state, "requests"), failed), False)
     if stored and state.faults.replies:

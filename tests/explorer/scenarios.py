@@ -1,4 +1,4 @@
-"""A1 to A12, as the protocol lists them, and B1 to B3: what must hold.
+"""A1 to A12, as the protocol lists them, and B1 to B5: what must hold.
 
 `QUICK` are the bounds of every day, `SMALL` those of the unit tests, `DEEP` those of a night.
 """
@@ -74,6 +74,14 @@ QUICK: Final[Sequence[Scenario]] = (
         "B3", "clean-up while a restarted process replays its spool",
         Faults(replies=1, kills=1), processes=2, starts="restart", spool="all", cleaning="tombstone",
     ),
+    Scenario(
+        "B4", "the store refuses two requests though the credentials are good: clean-up, zombie",
+        Faults(refusals=2), processes=2, starts="zombie", says=0, cleaning="tombstone",
+    ),
+    Scenario(
+        "B5", "the store refuses two requests though the credentials are good: SIGKILL, failure, restart",
+        Faults(late=1, kills=1, refusals=2), processes=2, starts="restart", says=0, may_fail=True,
+    ),
 )  # fmt: skip
 
 _SMALLER: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -91,6 +99,7 @@ _SMALLER: Final[Mapping[str, Mapping[str, Any]]] = {
     "B1": {"faults": Faults(late=1), "says": 0},
     "B2": {"faults": Faults(replies=1, kills=1), "says": 0},
     "B3": {"faults": Faults(kills=1)},
+    "B5": {"faults": Faults(kills=1, refusals=2)},
 }
 
 _DEEPER: Final[Mapping[str, Mapping[str, Any]]] = {
@@ -109,6 +118,8 @@ _DEEPER: Final[Mapping[str, Mapping[str, Any]]] = {
     "B1": {"faults": Faults(replies=1, late=2, kills=2, answers=2), "processes": 3},
     "B2": {"faults": Faults(requests=2, replies=2, kills=2, answers=2), "processes": 3},
     "B3": {"faults": Faults(replies=1, late=1, kills=2, answers=1), "processes": 3},
+    "B4": {"faults": Faults(replies=1, late=1, refusals=2, answers=2), "says": 1},
+    "B5": {"faults": Faults(replies=1, late=1, kills=1, refusals=2, answers=3), "says": 1},
 }
 
 SMALL: Final[Sequence[Scenario]] = tuple(replace(each, **_SMALLER.get(each.name, {})) for each in QUICK)

@@ -19,8 +19,9 @@ class Faults(NamedTuple):
     kills: int = 0  # SIGKILL of a process
     crashes: int = 0  # the reader dies and is started again
     timeouts: int = 0  # `close` runs out of time
+    refusals: int = 0  # the store refuses a put or a writer's read, though the credentials are good
     lies: int = 0  # the platform says that all processes are gone while they are not
-    answers: int = 99  # how many of the first four and of `timeouts` may happen together
+    answers: int = 99  # how many of the first four, of `timeouts` and of `refusals` may happen together
 
     def less(self, fault: str) -> Faults:
         """One `fault` has happened."""
@@ -28,7 +29,7 @@ class Faults(NamedTuple):
         if fault in ("kills", "crashes", "lies"):
             return left
         left = left._replace(answers=self.answers - 1)
-        return left if left.answers else left._replace(requests=0, replies=0, late=0, exists=0, timeouts=0)
+        return left if left.answers else left._replace(requests=0, replies=0, late=0, exists=0, timeouts=0, refusals=0)
 
 
 Starts = Literal["once", "restart", "zombie", "together"]
