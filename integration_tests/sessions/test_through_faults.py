@@ -20,9 +20,11 @@ from typing import Any
 import pytest
 
 from blobpipes.errors import IncompleteError
+from blobpipes.orchestration.handler import PipesEvent
 from blobpipes.orchestration.open import open_pipes_session
 from blobpipes.orchestration.run_context import RunContext
 from blobpipes.orchestration.session import PipesSession
+from blobpipes.wire.messages import CustomMessage
 from integration_tests.servers.clouds import Cloud, CloudServer
 from integration_tests.servers.proxy import REPLY_LOST, REQUEST_LOST, Canned, Fault, Proxy
 
@@ -153,11 +155,20 @@ def kill_in_the_middle(cloud: Cloud, start: Start) -> None:
     with session_at(cloud) as session:
         job = start(session, 200, dict(cloud.env))
         wait_for_line(job, 2)
-        arrived = threading.Event()
-        with session.message_handler.observed_by(lambda event: arrived.set()):
-            assert session.get_custom_messages() or arrived.wait(30)
+        wait_for_a_custom_message(session)
         job.kill()
         job.wait(30)
+
+
+def wait_for_a_custom_message(session: PipesSession) -> None:
+    arrived = threading.Event()
+
+    def observe(event: PipesEvent) -> None:
+        if isinstance(event.payload, CustomMessage):
+            arrived.set()
+
+    with session.message_handler.observed_by(observe):
+        assert session.get_custom_messages() or arrived.wait(60)
 
 
 def test_with_a_wal_a_killed_and_restarted_job_loses_and_repeats_nothing(cloud: Cloud, start: Start) -> None:
