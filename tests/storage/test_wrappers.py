@@ -7,9 +7,10 @@ import pytest
 from blobpipes.errors import StoreDeniedError, StoreUnavailableError
 from blobpipes.retry import RetryPolicy
 from blobpipes.storage.capabilities import Capabilities, probe, promises_atomic_create
-from blobpipes.storage.metered import Meter, MeteredStore, Usage
+from blobpipes.storage.metered import Meter, MeteredStore
 from blobpipes.storage.open import open_store
 from blobpipes.storage.retrying import RetryingStore
+from blobpipes.storage.usage import Usage
 from blobpipes.testing import FaultyStore, MemoryStore
 
 AT_ONCE = RetryPolicy(attempts=4, first_delay=0, max_delay=0)

@@ -16,7 +16,7 @@ from typing import Any
 from blobpipes.chunklog.reader_types import LogEnd
 from blobpipes.orchestration.problems import ProblemLog, SessionProblem
 from blobpipes.orchestration.results import MaterializeResult, PipesExecutionResult
-from blobpipes.storage.metered import Usage
+from blobpipes.storage.usage import Usage
 from blobpipes.wire.exceptions import PipesException
 
 

@@ -5,39 +5,14 @@ from __future__ import annotations
 import math
 import threading
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import contextmanager
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import Final
 
 from blobpipes.errors import StoreError
 from blobpipes.storage.store import ObjectInfo, Store
-
-KINDS: Final = ("put", "get", "list", "delete")
-
-
-@dataclass(frozen=True, slots=True)
-class Usage:
-    """What a meter has counted. Usages can be added."""
-
-    requests: Mapping[str, int] = field(default_factory=lambda: MappingProxyType(dict.fromkeys(KINDS, 0)))
-    """By kind: put, get, list, delete. Absent, refused and failed ones included: stores bill those too."""
-
-    bytes_up: int = 0  # of objects sent, each try counted
-    bytes_down: int = 0  # of objects received
-    errors: int = 0  # requests that ended in an error; an absent object is none
-
-    def __add__(self, other: Usage) -> Usage:
-        if not isinstance(other, Usage):
-            return NotImplemented
-        return Usage(
-            MappingProxyType({kind: self.requests.get(kind, 0) + other.requests.get(kind, 0) for kind in KINDS}),
-            self.bytes_up + other.bytes_up,
-            self.bytes_down + other.bytes_down,
-            self.errors + other.errors,
-        )
+from blobpipes.storage.usage import KINDS, Usage
 
 
 class Meter:
