@@ -19,6 +19,7 @@ from blobpipes.chunklog.header import (
 from blobpipes.chunklog.reader_core import ReaderCore
 from blobpipes.chunklog.reader_types import ReaderAction
 from blobpipes.chunklog.writer_core import State, WriterCore
+from blobpipes.chunklog.writer_slot import Finding, Foreign
 from tests.explorer.state import Faults, Parts, Scenario
 
 
@@ -59,23 +60,22 @@ class WaitsForTheOther(WriterCore):
 class HasNoEpoch(WriterCore):
     """Cannot tell a newer process from an older one, so it goes on behind whatever it finds."""
 
-    def _resolve(self, data: bytes | None, now: float) -> None:
-        self.state = State.CLAIM if data not in (None, self._frozen and self._frozen.data) else self.state
-        super()._resolve(data, now)
+    def _act_on(self, finding: Finding, now: float) -> None:
+        self.state = State.CLAIM if isinstance(finding, Foreign) else self.state
+        super()._act_on(finding, now)
 
-    def _claim_after(self, foreign: AnyChunk, number: int, now: float) -> None:
-        super()._claim_after(foreign, number, now)
-        self._epoch = 1
+    def _claim_behind(self, foreign: AnyChunk, number: int) -> None:
+        super()._claim_behind(foreign, number)
+        self._place.epoch = 1
 
 
 class ClaimsAgain(WriterCore):
     """Fenced, it takes the log back with a newer epoch."""
 
-    def _resolve(self, data: bytes | None, now: float) -> None:
-        is_foreign = data is not None and self._frozen is not None and data != self._frozen.data
-        if is_foreign and self.state in (State.OPEN, State.DRAIN):
+    def _act_on(self, finding: Finding, now: float) -> None:
+        if isinstance(finding, Foreign) and self.state in (State.OPEN, State.DRAIN):
             self.state, self.chunks = State.CLAIM, 0
-        super()._resolve(data, now)
+        super()._act_on(finding, now)
 
 
 class IgnoresSeals(WriterCore):
@@ -89,8 +89,8 @@ class IgnoresSeals(WriterCore):
 class ReplaysAll(WriterCore):
     """Does not look into the tail for what it holds already."""
 
-    def _claim_after(self, foreign: AnyChunk, number: int, now: float) -> None:
-        super()._claim_after(_without_marks(foreign), number, now)
+    def _claim_behind(self, foreign: AnyChunk, number: int) -> None:
+        super()._claim_behind(_without_marks(foreign), number)
 
 
 class NeverLooksBack(WriterCore):

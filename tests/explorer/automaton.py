@@ -18,7 +18,7 @@ Core = TypeVar("Core")
 Event = tuple[Any, ...]
 
 # Fields that can only decide *when* something is asked, or how often it was. Anything due is possible here.
-TIMES: Final = frozenset({"_due", "_not_before", "_failures", "_store_tries", "_since", "_urgent"})
+TIMES: Final = frozenset({"_due", "_not_before", "_failures", "_tries", "_since", "_urgent"})
 # Fields that never change.
 CONSTANTS: Final = frozenset({"_pacing", "_options", "_settings"})
 

@@ -109,7 +109,7 @@ class World:
             return self.readers.add(OfficialReader())
         settings = ReaderSettings(OPTIONS, restarts=self.scenario.restarts, may_seal=self.parts.may_seal)
         core = new_reader(self.parts.reader, settings, in_waves=self.scenario.in_waves)
-        core._next, core._marks.last = cursor.number, dict(cursor.marks)
+        core._waves.next, core._account.marks.last = cursor.number, dict(cursor.marks)
         return self.readers.add(core)
 
 

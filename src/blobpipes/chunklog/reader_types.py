@@ -1,13 +1,25 @@
-"""What goes in and out of the reader core: settings, actions, reports and the end."""
+"""What goes in and out of the reader core: where it stands, settings, actions, reports and the end."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import Enum
 from typing import Literal
 
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.storage.store import ObjectInfo
+
+
+class State(Enum):
+    """Where the reader stands."""
+
+    WAIT_FIRST = "wait_first"
+    TAIL = "tail"
+    HOLD = "hold"  # closed with an exception, and a restart was announced
+    DRAIN = "drain"  # the process is gone: read to the end
+    SEAL = "seal"  # nothing is there after the end: put the seal
+    DONE = "done"
 
 
 @dataclass(frozen=True, slots=True)

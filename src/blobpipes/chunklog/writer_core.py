@@ -1,79 +1,35 @@
 """The writing half of the chunk log, without I/O: what to ask the store for next, and what its answer means.
 
 One request is outstanding at a time, so a hole in the log cannot exist. The first chunk of a process is
-its fence: it carries an epoch above every one seen. "Already exists" is never taken for an answer; the
-slot is read back and compared. Nothing is forgotten before the store has confirmed it. Time and chance
-are arguments; the thread, the waiting and the store belong to `writer.py`.
+its fence: it carries an epoch above every one seen. Whose a slot is that is taken already, `writer_slot.py`
+finds out. Nothing is forgotten before the store has confirmed it. Time and chance are arguments; the thread,
+the waiting and the store belong to `writer.py`.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from enum import Enum
-from typing import Final
-
-from blobpipes.chunklog.closing import is_clean_close
-from blobpipes.chunklog.header import (
-    AnyChunk,
-    ChunkHeader,
-    CorruptChunk,
-    Flag,
-    LegacyChunk,
-    encode_chunk,
-    encode_compatible,
-    flags,
-    merge_marks,
-    parse_chunk,
-)
-from blobpipes.chunklog.options import MIB, LogOptions
+from blobpipes.chunklog.header import AnyChunk, Flag, flags
+from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.pacing import WriterPacing, backoff
 from blobpipes.chunklog.writer_buffer import Backlog, Batch, Record, WriterBuffer
+from blobpipes.chunklog.writer_chunks import MAX_MESSAGE, Framing, Frozen
+from blobpipes.chunklog.writer_slot import (
+    AskOn,
+    Finding,
+    Foreign,
+    Inquiry,
+    Mine,
+    Place,
+    Unreadable,
+    has_ended,
+    header_of,
+    who_took_over,
+    why_not_delivered,
+)
+from blobpipes.chunklog.writer_types import FINAL, Request, State, Verb
 from blobpipes.errors import MessageTooLargeError
 
-MAX_CHUNK: Final = 4 * MIB
-READ_TRIES: Final = 3  # refused reads in a row before the writer believes that it may not read
-MAX_MESSAGE: Final = 32 * MIB  # below every store's limit for one request (gcsfs 50 MiB, Azure 64 MiB, s3fs 100 MiB)
-
-
-class State(Enum):
-    """Where the writer stands. The last five are final."""
-
-    CLAIM = "claim"  # the first chunk is not stored yet
-    OPEN = "open"
-    DRAIN = "drain"  # `closed` was accepted
-    VERIFY = "verify"  # everything is stored; is the log still there?
-    CLOSED = "closed"
-    SEALED = "sealed"  # the log had ended before this process began
-    FENCED = "fenced"  # somebody else owns the log now
-    ABANDONED = "abandoned"  # gave up with messages not stored
-
-
-FINAL: Final = frozenset({State.CLOSED, State.SEALED, State.FENCED, State.ABANDONED})
-
-
-class Verb(Enum):
-    """What the shell is asked to do. It answers by the `on_` method named beside each."""
-
-    PUT = "put"  # put-if-absent chunk `number`: on_stored, on_exists
-    READ = "read"  # get chunk `number`: on_read
-    LIST = "list"  # the highest chunk number there is, 0 for none: on_listed
-    # each of them may be answered by on_failed
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """One thing to ask the store."""
-
-    verb: Verb
-    number: int = 0
-    data: bytes = b""
-
-
-@dataclass(frozen=True, slots=True)
-class _Frozen:
-    header: ChunkHeader
-    batch: Batch
-    data: bytes
+__all__ = ["MAX_MESSAGE", "Request", "State", "Verb", "WriterCore"]
 
 
 class WriterCore:
@@ -98,22 +54,16 @@ class WriterCore:
         self._stream = stream
         self._options = options
         self._negotiated = negotiated
-        self._opened_at = now
+        self._framing = Framing(stream, options, negotiated, opened_at=now)
         self._pacing = WriterPacing(options, official_reader=not negotiated, opened_at=now)
         self._buffer = WriterBuffer(accepted=last, backlog=backlog)
-        self._frozen: _Frozen | None = None
-        self._number = 1
-        self._epoch = 1
-        self._marks: dict[str, int] = {}  # what earlier processes left in the log
+        self._frozen: Frozen | None = None
+        self._place = Place()
         self._replayed_to = last  # messages up to this number are an earlier process'
-        self._next = Verb.PUT
-        self._read_number = 0
-        self._reads_tail = False
+        self._inquiry = Inquiry()
         self._asked = False
         self._failures = 0
         self._not_before = now
-        self._refused_reads = 0
-        self._ambiguous = False  # a put of the frozen chunk failed: it may stand in the store all the same
         self._terminating = False
         self._closing = False
         self._closing_flag = Flag.END
@@ -148,11 +98,11 @@ class WriterCore:
     @property
     def number(self) -> int:
         """The chunk number that is written next."""
-        return self._number
+        return self._place.number
 
     @property
     def epoch(self) -> int:
-        return self._epoch
+        return self._place.epoch
 
     @property
     def failures(self) -> int:
@@ -208,7 +158,7 @@ class WriterCore:
         """When `poll` will have a request; None: not before something happens."""
         if self.is_over or self._asked:
             return None
-        if self._frozen is not None or self._next is not Verb.PUT or self.state is State.VERIFY:
+        if self._frozen is not None or self._inquiry.verb is not Verb.PUT or self.state is State.VERIFY:
             return self._not_before
         moment = self._chunk_due(now)
         return None if moment is None else max(moment, self._not_before)
@@ -226,40 +176,41 @@ class WriterCore:
         """The store holds the chunk that was put."""
         frozen = self._answered()
         self._confirm(frozen.batch.last)
-        self._marks = merge_marks(self._marks, frozen.header.high_water)
+        self._place.advance(frozen.header)
         self.chunks += 1
-        self._number += 1
-        self._frozen, self._ambiguous, self._refused_reads = None, False, 0
+        self._frozen = None
+        self._inquiry.stored()
         self._after_stored(frozen)
 
     def on_exists(self, now: float) -> None:
         """The slot is taken: by an earlier try of ours, or by somebody else. Ask."""
         self._answered()
-        self._ask_next(Verb.READ, self._number)
+        self._inquiry.on_exists(self._place.number)
 
     def on_read(self, data: bytes | None, now: float) -> None:
         """The answer to a READ."""
-        self._asked, self._failures, self._refused_reads = False, 0, 0
+        self._asked, self._failures = False, 0
         if self.state is State.VERIFY:
-            self._verified(data)
-        elif self._reads_tail:
-            self._follow_tail(data, now)
-        else:
-            self._resolve(data, now)
+            reason = why_not_delivered(data, stream=self._stream, upto=self.accepted)
+            self._end(State.CLOSED if reason is None else State.FENCED, reason or "")
+            return
+        assert self._frozen is not None
+        mine = self._frozen.data if self._can_be_mine_only(self._frozen.batch) else None
+        self._act_on(self._inquiry.on_read(data, mine=mine, claiming=self.state is State.CLAIM), now)
 
     def on_listed(self, highest: int, now: float) -> None:
         """The answer to a LIST: where the log ends at the moment."""
-        self._asked, self._failures, self._refused_reads = False, 0, 0
-        self._ask_next(Verb.READ, max(highest, self._number), tail=True)
+        self._asked, self._failures = False, 0
+        self._inquiry.on_listed(highest)
 
     def on_failed(self, now: float, *, refused: bool, chance: float) -> None:
         """No answer, or a refusal. The same request is repeated later: identical bytes, same number."""
         self._asked = False
         self._failures += 1
-        if self._next is Verb.PUT and self.state is not State.VERIFY:
-            self._ambiguous = self._ambiguous or not refused
-            self._refused_reads = 0
-        elif refused and self._cannot_read(now):
+        if self._inquiry.verb is Verb.PUT and self.state is not State.VERIFY:
+            self._inquiry.on_put_failed(refused=refused)
+        elif refused and (finding := self._inquiry.on_refused()) is not None:
+            self._act_on(finding, now)
             return
         wait = backoff(self._failures, refused=refused and self.state is not State.VERIFY, chance=chance)
         self._not_before = now + (min(wait, 10.0) if self._flush_to > self.stored else wait)
@@ -269,12 +220,10 @@ class WriterCore:
     def _request(self, now: float) -> Request:
         if self.state is State.VERIFY:
             return Request(Verb.READ, 1)
-        if self._next is Verb.READ:
-            return Request(Verb.READ, self._read_number)
-        if self._next is Verb.LIST:
-            return Request(Verb.LIST)
+        if self._inquiry.verb is not Verb.PUT:
+            return self._inquiry.request
         self._frozen = self._frozen or self._freeze(now)
-        return Request(Verb.PUT, self._number, self._frozen.data)
+        return Request(Verb.PUT, self._place.number, self._frozen.data)
 
     def _chunk_due(self, now: float) -> float | None:
         waiting = self._buffer.waiting
@@ -284,25 +233,11 @@ class WriterCore:
             return now
         return self._pacing.due(now, waiting)
 
-    def _freeze(self, now: float) -> _Frozen:
+    def _freeze(self, now: float) -> Frozen:
         """Cut the next chunk. Its bytes never change again."""
         self._pacing.frozen(now, self._buffer.waiting)
-        return self._frame(self._take(now), now, self._pacing.next_within(now))
-
-    def _take(self, now: float) -> Batch:
-        if self._negotiated:
-            return self._buffer.take(MAX_CHUNK, self._options.max_messages, now)
-        return self._buffer.take(MAX_MESSAGE, 1 << 62, now)  # an official reader counts chunks, not bytes
-
-    def _frame(self, batch: Batch, now: float, next_within: float) -> _Frozen:
-        marks = merge_marks(self._marks, {self._stream: batch.last} if batch.last else {})
-        header = ChunkHeader(
-            stream=self._stream, epoch=self._epoch, number=self._number, first=batch.first, count=len(batch.lines),
-            elapsed=now - self._opened_at, next_within=next_within, high_water=marks, flags=self._flags(batch),
-        )  # fmt: skip
-        if self._negotiated:
-            return _Frozen(header, batch, encode_chunk(header, batch.lines))
-        return _Frozen(header, batch, encode_compatible(header, batch.lines, strict=self._options.strict_bytes))
+        batch, next_within = self._framing.take(self._buffer, now), self._pacing.next_within(now)
+        return self._framing.freeze(batch, self._place, now=now, next_within=next_within, flags=self._flags(batch))
 
     def _flags(self, batch: Batch) -> frozenset[str]:
         found = [Flag.OPEN] if self.chunks == 0 else []
@@ -313,7 +248,7 @@ class WriterCore:
             found.append(Flag.HEARTBEAT)
         return flags(*found)
 
-    def _after_stored(self, frozen: _Frozen) -> None:
+    def _after_stored(self, frozen: Frozen) -> None:
         if self.state is State.CLAIM:
             self.state = State.DRAIN if self._closing else State.OPEN
         if self.state is not State.DRAIN or self.stored < self.accepted:
@@ -325,24 +260,23 @@ class WriterCore:
         only_chunk = frozen.header.number == 1
         self.state = State.VERIFY if self._negotiated and not only_chunk else State.CLOSED
 
-    def _resolve(self, data: bytes | None, now: float) -> None:
-        """What stands in the slot that we wanted?"""
-        assert self._frozen is not None
-        self._next = Verb.PUT
-        if data is None:
-            return  # S3 says "exists" (409) of a put that then lost: send the same bytes again
-        if data == self._frozen.data and self._can_be_mine_only(self._frozen.batch):
-            self.on_stored(now)
-            return
-        foreign = parse_chunk(data)
-        if self.state is not State.CLAIM:
-            self._end(State.FENCED, _who_took_over(foreign))
-        elif _has_ended(foreign):
-            self._found_ended(foreign)
-        elif self._number == 1:
-            self._ask_next(Verb.LIST)
-        else:
-            self._claim_after(foreign, self._number, now)
+    def _act_on(self, finding: Finding, now: float) -> None:
+        """What follows from what stands in the slot."""
+        match finding:
+            case AskOn() if finding.after > 0:
+                self._not_before = now + finding.after
+            case Mine():
+                self.on_stored(now)
+            case Unreadable() if self.state is State.VERIFY:
+                self._end(State.CLOSED, "")
+            case Unreadable():
+                self._end(State.FENCED, "the next chunk exists already, and these credentials may not read whose it is")
+            case Foreign(chunk) if self.state is not State.CLAIM:
+                self._end(State.FENCED, who_took_over(chunk))
+            case Foreign(chunk) if has_ended(chunk):
+                self._found_ended(chunk)
+            case Foreign(chunk, number):
+                self._claim_behind(chunk, number)
 
     def _can_be_mine_only(self, batch: Batch) -> bool:
         """Whether equal bytes prove that this process put them: those of a replay alone may be its predecessor's.
@@ -351,94 +285,37 @@ class WriterCore:
         """
         return self.state is not State.CLAIM or batch.last > self._replayed_to
 
-    def _follow_tail(self, data: bytes | None, now: float) -> None:
-        """What stands at the end of the log that we want to continue?"""
-        self._next = Verb.PUT
-        if data is None:  # a listing may show what a get does not yet: ask again
-            self._ask_next(Verb.LIST)
-            self._not_before = now + 1.0
-            return
-        foreign = parse_chunk(data)
-        if _has_ended(foreign):
-            self._found_ended(foreign)
-        else:
-            self._claim_after(foreign, self._read_number, now)
-
     def _found_ended(self, foreign: AnyChunk) -> None:
         """The log has ended, and this process has no chunk of which it knows.
 
         All of its messages may be in it nevertheless: those of a replay, and those of a chunk whose answer was
         lost and which the reader has read and cleaned up since.
         """
-        header = _header_of(foreign)
+        header = header_of(foreign)
         self._confirm(max(self.stored, header.high_water.get(self._stream, 0) if header is not None else 0))
         if self._closing and self.stored >= self.accepted:
             self._end(State.CLOSED, "")
         else:
             self._end(State.SEALED, "the log had already ended when this process began")
 
-    def _claim_after(self, foreign: AnyChunk, number: int, now: float) -> None:
+    def _claim_behind(self, foreign: AnyChunk, number: int) -> None:
         """Continue the log after somebody else's chunk `number`, with a newer epoch."""
         assert self._frozen is not None
-        header = _header_of(foreign)
-        if header is not None:
-            self._epoch = max(self._epoch, header.epoch + 1)
-            self._marks = merge_marks(self._marks, header.high_water)
-        else:
-            self._epoch += 1
-        self._number = number + 1
-        delivered = self._marks.get(self._stream, 0)
+        self._place.move_behind(foreign, number)
+        delivered = self._place.marks.get(self._stream, 0)
         self._buffer.put_back(self._frozen.batch, delivered=delivered)
         self._confirm(max(self.stored, delivered))
-        self._frozen, self._ambiguous = None, False
+        self._frozen = None
+        self._inquiry.next_chunk()
         if self._closing and self.stored >= self.accepted:
             self._end(State.CLOSED, "")  # a replay, all of which was in the log
-
-    def _cannot_read(self, now: float) -> bool:
-        """Credentials that may write but not read or list: go on by what is known without. True if that is decided.
-
-        Expired ones may do neither, so the put is repeated before each new read: only if the store
-        answers the one and refuses the other, again and again, is a decision made without looking.
-        """
-        if self._reads_tail:
-            return False
-        self._refused_reads += 1
-        if self._next is Verb.READ:
-            self._next = Verb.PUT
-        if self._refused_reads < READ_TRIES:
-            return False
-        if self.state is State.VERIFY:
-            self.state = State.CLOSED
-            return True
-        if self._next is Verb.LIST:  # walk along the chunks instead
-            self._ask_next(Verb.READ, self._number, tail=True)
-            return True
-        if self._ambiguous:  # the slot is taken, and an earlier try of ours got no answer: it is ours
-            self.on_stored(now)
-        else:
-            self._end(State.FENCED, "the next chunk exists already, and these credentials may not read whose it is")
-        return True
-
-    def _verified(self, data: bytes | None) -> None:
-        """Everything is stored. Did the reader end and clean up the log before it could see it?"""
-        if data is None:
-            self._end(State.FENCED, "the log was deleted while this process was still writing")
-            return
-        delivered = _tomb_mark(parse_chunk(data), self._stream)
-        if delivered is not None and delivered < self.accepted:
-            self._end(State.FENCED, "the reader had ended the session and cleaned up")
-        else:
-            self.state = State.CLOSED
-
-    def _ask_next(self, verb: Verb, number: int = 0, *, tail: bool = False) -> None:
-        self._next, self._read_number, self._reads_tail = verb, number, tail
 
     def _confirm(self, upto: int) -> None:
         """The log holds our messages up to this number."""
         self.stored = upto
         self._buffer.forget(upto)
 
-    def _answered(self) -> _Frozen:
+    def _answered(self) -> Frozen:
         assert self._frozen is not None
         self._asked, self._failures = False, 0
         return self._frozen
@@ -446,31 +323,3 @@ class WriterCore:
     def _end(self, state: State, reason: str) -> None:
         self.state, self.obstacle = state, reason
         self._asked = False
-
-
-def _header_of(chunk: AnyChunk) -> ChunkHeader | None:
-    return chunk.marks if isinstance(chunk, LegacyChunk) else chunk.header
-
-
-def _tomb_mark(chunk: AnyChunk, stream: str) -> int | None:
-    """Up to which number a tombstone says that `stream` was delivered; None if the chunk is none."""
-    header = _header_of(chunk)
-    return header.high_water.get(stream, 0) if header is not None and header.has(Flag.TOMB) else None
-
-
-def _has_ended(chunk: AnyChunk) -> bool:
-    """Nothing may follow this chunk."""
-    if isinstance(chunk, LegacyChunk):
-        return is_clean_close(chunk.lines[-1])
-    return chunk.header is not None and chunk.header.seals and not isinstance(chunk, CorruptChunk)
-
-
-def _who_took_over(chunk: AnyChunk) -> str:
-    header = _header_of(chunk)
-    if header is None:
-        return "another program wrote into this log"
-    if header.has(Flag.READER_SEAL):
-        return "the reader was told that this process is gone, and ended the log"
-    if header.has(Flag.TOMB):
-        return "the session has been cleaned up"
-    return f"another process (epoch {header.epoch}) has taken over the log"
