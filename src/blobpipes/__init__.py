@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.errors import BlobpipesError as BlobpipesError
     from blobpipes.errors import DagsterPipesError as DagsterPipesError
     from blobpipes.errors import DagsterPipesWarning as DagsterPipesWarning
+    from blobpipes.errors import DamagedArchiveError as DamagedArchiveError
     from blobpipes.errors import FencedError as FencedError
     from blobpipes.errors import ForkedError as ForkedError
     from blobpipes.errors import IncompleteError as IncompleteError
@@ -29,6 +30,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.errors import MessageTooLargeError as MessageTooLargeError
     from blobpipes.errors import MissingBackendError as MissingBackendError
     from blobpipes.errors import NeverOpenedError as NeverOpenedError
+    from blobpipes.errors import NotArchivedError as NotArchivedError
     from blobpipes.errors import SessionExistsError as SessionExistsError
     from blobpipes.errors import SessionNotFoundError as SessionNotFoundError
     from blobpipes.errors import StoreDeniedError as StoreDeniedError
@@ -175,7 +177,7 @@ errors                             IncompleteError InvalidOptionError InvalidUrl
 errors                             LogSealedError MalformedMessageError MessageTooLargeError MissingBackendError
 errors                             NeverOpenedError SessionExistsError SessionNotFoundError StoreDeniedError
 errors                             StoreError StorePlaceMissingError StoreUnavailableError UndeliveredError
-errors                             UnserializableError WriterError
+errors                             UnserializableError WriterError DamagedArchiveError NotArchivedError
 """
 _HOMES: Final = {
     name: f"blobpipes.{module}"

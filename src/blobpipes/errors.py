@@ -186,6 +186,18 @@ class SessionNotFoundError(BlobpipesError, LookupError):
     remedy = "Check the URL; `blobpipes ls URL` shows the sessions under it."
 
 
+class NotArchivedError(BlobpipesError):
+    """A session cannot be folded into an archive as it stands. It was left as it was."""
+
+    remedy = "Archive it once it has ended; `blobpipes show` says how it stands."
+
+
+class DamagedArchiveError(BlobpipesError):
+    """The archive of a session is missing, cut short, or holds something else than the session's objects."""
+
+    remedy = "Restore the object from a backup, or from the bucket's older versions; the small objects are gone."
+
+
 class JobFailedError(BlobpipesError):
     """The external process ended with a failure (exit code, signal, or the platform's word)."""
 

@@ -54,6 +54,7 @@ def test_ls_gives_programs_one_object_for_each_session(cli: Cli, tmp_path: Path)
         "messages": 9,
         "chunks": 3,
         "bytes": event["bytes"],
+        "archived": None,
     }
 
 

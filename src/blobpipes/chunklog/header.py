@@ -14,6 +14,8 @@ from enum import Enum
 from hashlib import blake2b
 from typing import Any, Final
 
+from blobpipes.chunklog.archive_note import ArchiveNote, read_note
+
 HEADER_KEY: Final = "blobpipes"
 ENVELOPE_KEY: Final = "__blobpipes"
 VERSION: Final = 1
@@ -48,6 +50,7 @@ class ChunkHeader:
     next_within: float  # seconds until the next chunk, if the writer has something to say
     high_water: Mapping[str, int] = field(default_factory=dict)  # last number per stream, this chunk included
     flags: frozenset[str] = frozenset()
+    archive: ArchiveNote | None = None  # in a tombstone: where the log went
 
     @property
     def last(self) -> int:
@@ -176,6 +179,7 @@ def _header_fields(header: ChunkHeader) -> dict[str, Any]:
         "hw": dict(header.high_water),
         "iv": round(header.next_within, 3),
         "fl": sorted(header.flags),
+        **({"ar": header.archive.as_json()} if header.archive is not None else {}),
     }
 
 
@@ -192,6 +196,7 @@ def _read_header(raw: Mapping[str, Any]) -> ChunkHeader:
         next_within=float(raw["iv"]),
         high_water={str(stream): int(last) for stream, last in raw["hw"].items()},
         flags=frozenset(_strings(raw["fl"])),
+        archive=read_note(raw.get("ar")),
     )
 
 

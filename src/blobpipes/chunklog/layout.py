@@ -16,9 +16,11 @@ from blobpipes.errors import MalformedMessageError
 
 SESSION_KEY: Final = "_bp/session.json"
 CONTEXT_KEY: Final = "_bp/context.json"
+ARCHIVE_KEY: Final = "_bp/archive.tar.gz"
 LANES: Final = "lanes/"
 
 _CHUNK_NAME: Final = re.compile(r"([1-9][0-9]*)\.json")
+_LANE: Final = re.compile(r"lanes/[^/]+")
 
 
 def chunk_key(number: int) -> str:
@@ -35,6 +37,25 @@ def lane_names(keys: Collection[str]) -> set[str]:
     """The lanes of which these keys of a session show a chunk."""
     names = {key.split("/")[1] for key in keys if key.startswith(LANES) and key.count("/") == 2}
     return names | {"0" for key in keys if chunk_number(key) is not None}
+
+
+def is_chunk(key: str) -> bool:
+    """A chunk of the session's own log or of a lane, by its key relative to the session."""
+    return lane_and_number(key) is not None
+
+
+def lane_and_number(key: str) -> tuple[str, int] | None:
+    """Which lane's chunk this key of a session is, and its number; None for everything else."""
+    prefix, _, name = key.rpartition("/")
+    number = chunk_number(name)
+    if number is None or (prefix and not _LANE.fullmatch(prefix)):
+        return None
+    return prefix.removeprefix(LANES) or "0", number
+
+
+def is_our_key(key: str) -> bool:
+    """Whether a key of a session is blobpipes' own, and not what somebody else put beside it."""
+    return is_chunk(key) or key.startswith("_bp/")
 
 
 def chunk_number(key: str) -> int | None:

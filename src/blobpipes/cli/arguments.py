@@ -42,7 +42,7 @@ def add_common(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("-v", "--verbose", action="store_true", help="with an error, show where it came from")
 
 
-def add_place(parser: argparse.ArgumentParser) -> None:
+def add_place(parser: argparse.ArgumentParser, *, default: str = "the newest") -> None:
     """A URL, and maybe the name of a session under it."""
     parser.add_argument(
         "url", nargs="?", metavar="URL", help=f"where sessions live, or one session's own URL (default: {URL_ENV_VAR})"
@@ -51,7 +51,7 @@ def add_place(parser: argparse.ArgumentParser) -> None:
         "session",
         nargs="?",
         metavar="SESSION",
-        help="its name, or a unique beginning or end of it (default: the newest)",
+        help=f"its name, or a unique beginning or end of it (default: {default})",
     )
 
 
@@ -67,3 +67,18 @@ def url_of(args: argparse.Namespace) -> str:
 
         raise CommandError("no storage URL was given", remedy=f"Give one, or set {URL_ENV_VAR}.")
     return str(url)
+
+
+def age_of(text: str) -> float:
+    """Seconds in an age such as `12h` or `7d`.
+
+    Raises:
+        InvalidOptionError: something else.
+    """
+    from blobpipes.errors import InvalidOptionError
+
+    units = {"m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
+    number, unit = text[:-1], text[-1:]
+    if unit not in units or not number.replace(".", "", 1).isdigit():
+        raise InvalidOptionError(f"{text!r} is not an age", remedy="Write for instance 12h, 7d or 4w.")
+    return float(number) * units[unit]

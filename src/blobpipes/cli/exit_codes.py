@@ -10,10 +10,12 @@ from typing import Final
 
 from blobpipes.errors import (
     BlobpipesError,
+    DamagedArchiveError,
     InvalidOptionError,
     InvalidUrlError,
     LaunchError,
     MissingBackendError,
+    NotArchivedError,
     SessionExistsError,
     SessionNotFoundError,
     StoreDeniedError,
@@ -29,7 +31,7 @@ NO_SESSION: Final = 66  # EX_NOINPUT: no such session
 UNAVAILABLE: Final = 69  # EX_UNAVAILABLE: the store cannot be reached
 SOFTWARE: Final = 70  # EX_SOFTWARE: a fault of blobpipes itself
 EXISTS: Final = 73  # EX_CANTCREAT: a session of this name is there already
-UNDELIVERED: Final = 75  # EX_TEMPFAIL: the program exited with 0, but what it said could not be sent
+UNDELIVERED: Final = 75  # EX_TEMPFAIL: the program exited with 0, but what it said could not be sent; not archived
 REFUSED: Final = 77  # EX_NOPERM: the store refused us, or has no such bucket
 MISSING: Final = 78  # EX_CONFIG: a package is not installed
 NOT_EXECUTABLE: Final = 126  # as in a shell
@@ -44,6 +46,8 @@ _BY_ERROR: Final[tuple[tuple[type[BlobpipesError], int], ...]] = (
     (LaunchError, NOT_EXECUTABLE),
     (SessionExistsError, EXISTS),
     (SessionNotFoundError, NO_SESSION),
+    (DamagedArchiveError, INCOMPLETE),
+    (NotArchivedError, UNDELIVERED),
     (StoreDeniedError, REFUSED),
     (StorePlaceMissingError, REFUSED),
     (StoreUnavailableError, UNAVAILABLE),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import TYPE_CHECKING, Final
 
-from blobpipes.cli.arguments import add_common, url_of
+from blobpipes.cli.arguments import add_common, age_of, url_of
 
 if TYPE_CHECKING:
     from blobpipes.cli.printers import Printer
@@ -14,7 +14,8 @@ DESCRIPTION: Final = """\
 Clean up the sessions under a URL whose last chunk is older than an age. A
 session is emptied first: its first chunk becomes a tombstone, which tells a
 process that wakes up late that its session is over. A later run removes what
-is still there and as old again."""
+is still there and as old again. Archives are removed by the same ages; what
+others keep beside a session is left alone."""
 EPILOG: Final = """\
 examples:
   blobpipes gc s3://bucket/jobs --dry-run
@@ -41,7 +42,7 @@ def execute(args: argparse.Namespace, printer: Printer) -> int:
     columns = [Column("session", folds=True), Column("was"), Column("age", **right), Column("objects", **right)]
     table = Table([*columns, Column("size", **right), Column("now")])
     objects = total = 0
-    for each in collect(url_of(args), older_than=_seconds(args.older_than), dry_run=args.dry_run):
+    for each in collect(url_of(args), older_than=age_of(args.older_than), dry_run=args.dry_run):
         fields = {"url": each.url, "state": each.state, "action": each.action, "objects": each.objects}
         if args.json:
             printer.event(Event("collected", each.name, None, {**fields, "bytes": each.bytes, "dry_run": args.dry_run}))
@@ -53,18 +54,3 @@ def execute(args: argparse.Namespace, printer: Printer) -> int:
     what = f"{counted(len(table.rows), 'session')}, {counted(objects, 'object')} and {size(total)} {doing}"
     printer.note([Piece(what, "dim")])
     return OK
-
-
-def _seconds(text: str) -> float:
-    """An age such as `12h` or `7d`.
-
-    Raises:
-        InvalidOptionError: something else.
-    """
-    from blobpipes.errors import InvalidOptionError
-
-    units = {"m": 60.0, "h": 3600.0, "d": 86_400.0, "w": 7 * 86_400.0}
-    number, unit = text[:-1], text[-1:]
-    if unit not in units or not number.replace(".", "", 1).isdigit():
-        raise InvalidOptionError(f"{text!r} is not an age", remedy="Write for instance 12h, 7d or 4w.")
-    return float(number) * units[unit]

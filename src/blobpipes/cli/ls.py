@@ -68,6 +68,7 @@ def _fields(each: SessionSummary) -> dict[str, object]:
         "messages": each.messages,
         "chunks": each.chunks,
         "bytes": each.bytes,
+        "archived": iso_time(each.archived_at),
     }
 
 
@@ -92,6 +93,7 @@ def _table(found: list[SessionSummary], now: float) -> Table:
         since_created = age(now - each.created) if each.created is not None else "?"
         messages = "?" if each.messages is None else f"{each.messages:,}"
         style = state_style(state)
+        since += ", archived" if each.archived_at is not None else ""
         table.rows.append(
             [each.name, Piece(state + since, style), since_created, messages, f"{each.chunks:,}", size(each.bytes)]
         )

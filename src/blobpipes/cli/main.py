@@ -26,6 +26,7 @@ COMMANDS: Final = {
     "tail": "follow a session from anywhere until it ends",
     "show": "print a session as it stands",
     "ls": "list the sessions under a URL",
+    "archive": "fold finished sessions into one compressed object each",
     "gc": "clean up old sessions",
 }
 

@@ -7,7 +7,7 @@ import secrets
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
-from typing import Any, Final, Literal
+from typing import Any, Final, Literal, get_args
 
 from blobpipes.chunklog.layout import SESSION_KEY, SessionDescriptor, chunk_key, decode_descriptor, lane_prefix
 from blobpipes.chunklog.options import changed_options, parse_options
@@ -15,6 +15,8 @@ from blobpipes.chunklog.reader import LogReader
 from blobpipes.chunklog.reader_types import Delivered, Problem, ReaderSettings
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import DagsterPipesError, InvalidOptionError, InvalidUrlError, SessionExistsError
+from blobpipes.orchestration.archive import fold
+from blobpipes.orchestration.archived_store import ArchivedStore, open_archive
 from blobpipes.orchestration.cleanup import bury, is_owned_by
 from blobpipes.orchestration.handler import PipesMessageHandler
 from blobpipes.orchestration.hook_store import HookStore
@@ -31,6 +33,8 @@ from blobpipes.storage.metered import Meter
 from blobpipes.storage.prefixed import PrefixedStore
 from blobpipes.storage.store import Store
 from blobpipes.wire.params import PipesParams
+
+Cleanup = Literal["keep", "archive", "delete"]
 
 _KNOWN: Final[dict[str, Capabilities]] = {}  # by storage: asked once per process, because two puts are not free
 _WEAK: Final = (
@@ -58,7 +62,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
             whoever comes. By default one process writes.
         restarts: how many times a process that failed may be followed by another that continues its log.
         attach: read the session called `session` that an earlier process has opened, from its first message.
-        cleanup: "delete" leaves only tombstones once everything has arrived and the job has succeeded.
+        cleanup: once everything has arrived and the job has succeeded, "archive" folds the session into one
+            compressed object that every reader reads like the original, "delete" leaves only tombstones.
         options: of the URL, and stronger than those.
     """
 
@@ -75,7 +80,7 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         lanes: int | str | None = None,
         restarts: int = 0,
         attach: bool = False,
-        cleanup: Literal["keep", "delete"] = "keep",
+        cleanup: Cleanup = "keep",
         clock: Clock = SYSTEM_CLOCK,
         **options: Any,
     ) -> None:
@@ -89,8 +94,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         self._lanes = checked_lanes(lanes)
         self._attach = attach
         self._cleanup = cleanup
-        if cleanup not in ("keep", "delete"):
-            raise InvalidOptionError(f"cleanup={cleanup!r}", remedy="One of 'keep' and 'delete'.")
+        if cleanup not in get_args(Cleanup):
+            raise InvalidOptionError(f"cleanup={cleanup!r}", remedy="One of 'keep', 'archive' and 'delete'.")
         if attach and session is None:
             raise InvalidOptionError("attach needs the name of the session", remedy="Pass session=.")
         self._restarts = restarts
@@ -136,8 +141,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         handler.inbox.may_restart |= self._restarts > 0
         with self.get_params() as params:
             log = self._hooked(params, handler) if self._has_hook() else self._prepared(params, handler)
-            if self._cleanup == "delete":
-                handler.inbox.after_success(lambda: _bury_own(log))
+            if self._cleanup != "keep":
+                handler.inbox.after_success(lambda: _clean_up(log, self._cleanup))
             with self.reading_logs(log.params, handler), self._reading_all(log, handler):
                 yield log.params
             handler.inbox.used(log.meter.snapshot())
@@ -199,7 +204,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
             denied_is_absent=found.hides_absence,
         )
         told = {**params, "blobpipes": {**ours, "create": found.atomic_create}}
-        return _Log(told, place.open_store(retry=None, meter=meter), meter, settings)
+        archived = open_archive(place.open_store(retry=OPENING, meter=meter)) if self._attach else None
+        return _Log(told, archived or place.open_store(retry=None, meter=meter), meter, settings)
 
     def _preflight(self, place: SessionPlace, descriptor: SessionDescriptor, meter: Meter) -> tuple[Capabilities, bool]:
         """What the store can do, and whether that was unknown before.
@@ -281,9 +287,13 @@ def _reading(log: _Log, handler: PipesMessageHandler, clock: Clock) -> Iterator[
         handler.inbox.log_ended(handler.writer, end)
 
 
-def _bury_own(log: _Log) -> None:
+def _clean_up(log: _Log, how: Cleanup) -> None:
     """Clean up, unless a newer orchestration process has taken the session over."""
-    if is_owned_by(log.store, log.settings.owner):
+    if isinstance(log.store, ArchivedStore) or not is_owned_by(log.store, log.settings.owner):
+        return
+    if how == "archive":
+        fold(log.store)
+    else:
         bury(log.store)
 
 

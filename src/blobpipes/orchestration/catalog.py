@@ -12,13 +12,14 @@ from dataclasses import dataclass, field, fields
 from itertools import islice
 from typing import Any, Final
 
+from blobpipes.chunklog.archive_note import ArchiveNote
 from blobpipes.chunklog.header import AnyChunk, Flag, NegotiatedChunk, parse_chunk
 from blobpipes.chunklog.layout import SESSION_KEY, SessionDescriptor, chunk_key, decode_descriptor
 from blobpipes.chunklog.options import LogOptions, parse_options
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import BlobpipesError, MalformedMessageError, SessionNotFoundError
 from blobpipes.orchestration.footprints import Footprint, collect_footprints, join_key
-from blobpipes.orchestration.session_state import SessionStanding, standing_of
+from blobpipes.orchestration.session_state import SessionStanding, standing_in_archive, standing_of
 from blobpipes.retry import RetryPolicy
 from blobpipes.storage.metered import Meter
 from blobpipes.storage.open import open_store
@@ -42,6 +43,7 @@ class SessionSummary:
     chunks: int
     bytes: int
     messages: int | None  # None where the chunks do not tell
+    archived_at: float | None = None  # seconds since 1970: when it was folded into an archive; None: it was not
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,18 +147,19 @@ class SessionCatalog:
         return FoundSession(shown, join(self._base, name), options, self._storage_options, read)
 
     def _summary(self, ending: _Endings) -> SessionSummary:
-        each = ending.footprint
+        each, note = ending.footprint, ending.note
         standing = ending.standing(self._clock.wall())
         url = join(self.url, each.name)
         return SessionSummary(
             name=each.name or url.rpartition("/")[2],
             url=url,
             standing=standing,
-            created=each.created,
-            last_at=each.last_at,
-            chunks=each.chunks,
-            bytes=each.size,
+            created=each.created if note is None else note.created,
+            last_at=each.last_at if note is None else note.last_at,
+            chunks=each.chunks if note is None else note.chunks,
+            bytes=each.size + (each.archive_size or 0),
             messages=standing.messages,
+            archived_at=None if note is None else each.times.get(1, 0.0),
         )
 
     def _fetch(self, wanted: Iterable[tuple[_Endings, str | None]]) -> None:
@@ -179,17 +182,29 @@ class _Endings:
         self._descriptor: SessionDescriptor | None = None
 
     def last_key(self) -> str | None:
-        """Of the last chunk, if there is one."""
+        """Of the last chunk, if there is one. Beside an archive, the first one tells whether the archive counts."""
+        if self.footprint.archive_size is not None and 1 in self.footprint.times:
+            return chunk_key(1)
         return chunk_key(self.footprint.last) if self.footprint.last else None
 
     def further_keys(self) -> Iterator[str]:
         """A reader's seal does not say how the job ended; an open session's descriptor says how often it beats."""
         last = self._chunks.get(chunk_key(self.footprint.last))
+        if self.note is not None:
+            return
+        if last is None and self.footprint.archive_size is not None:  # an archive that is not finished
+            yield from (chunk_key(number) for number in (self.footprint.last - 1, self.footprint.last) if number > 1)
         if isinstance(last, NegotiatedChunk) and last.header.has(Flag.READER_SEAL):
             if self.footprint.last > 1:
                 yield chunk_key(self.footprint.last - 1)
         elif self.footprint.described and self.standing(0.0).is_open:
             yield SESSION_KEY
+
+    @property
+    def note(self) -> ArchiveNote | None:
+        """Of the archive that stands for the session's chunks, if one does."""
+        first = self._chunks.get(chunk_key(1)) if self.footprint.archive_size is not None else None
+        return first.header.archive if isinstance(first, NegotiatedChunk) and first.header.has(Flag.TOMB) else None
 
     def take(self, key: str, data: bytes | None) -> None:
         """The object under `key`, or None if it has gone meanwhile."""
@@ -200,6 +215,8 @@ class _Endings:
 
     def standing(self, now: float) -> SessionStanding:
         """How the session stands, `now` in seconds since 1970."""
+        if self.note is not None:
+            return standing_in_archive(self.note)
         number, last_at = self.footprint.last, self.footprint.last_at
         return standing_of(
             self._chunks.get(chunk_key(number)),

@@ -8,12 +8,23 @@ until `collect` removes both by age.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from blobpipes.chunklog.archive_note import ArchiveNote
 from blobpipes.chunklog.header import ChunkHeader, Flag, LegacyChunk, encode_chunk, flags, merge_marks, parse_chunk
-from blobpipes.chunklog.layout import SESSION_KEY, chunk_key, chunk_number, decode_descriptor, lane_names, lane_prefix
+from blobpipes.chunklog.layout import (
+    ARCHIVE_KEY,
+    SESSION_KEY,
+    chunk_key,
+    chunk_number,
+    decode_descriptor,
+    is_our_key,
+    lane_and_number,
+    lane_names,
+    lane_prefix,
+)
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import InvalidOptionError, MalformedMessageError
 from blobpipes.orchestration.catalog import SessionCatalog, SessionSummary
@@ -48,20 +59,20 @@ def is_owned_by(store: Store, owner: str) -> bool:
         return False
 
 
-def bury(store: Store) -> int:
+def bury(store: Store, archive: ArchiveNote | None = None) -> int:
     """Leave a tombstone of every log of the session in `store`; how many objects went.
 
-    Each log's tombstone is there before the first of its chunks goes.
+    Each log's tombstone is there before the first of its chunks goes. With `archive` the session's own tombstone
+    names it, and is there before anything else changes: at that moment the archive takes the chunks' place.
     """
     keys = [info.key for info in store.list("")]
-    removed = 0
-    for lane in sorted(lane_names(keys) | {"0"}):  # a job that never came may still come
+    removed = _bury_log(store, _numbers(keys, ""), archive)  # also where there is none: a job may still come
+    for lane in sorted(lane_names(keys) - {"0"}):
         prefix = lane_prefix(lane)
-        log = PrefixedStore(store, prefix) if prefix else store
-        own = (key.removeprefix(prefix) for key in keys if key.startswith(prefix))
-        removed += _bury_log(log, sorted(number for key in own if (number := chunk_number(key)) is not None))
+        removed += _bury_log(PrefixedStore(store, prefix), _numbers(keys, prefix), None)
+    kept = (SESSION_KEY, ARCHIVE_KEY) if archive is not None else (SESSION_KEY,)
     for key in keys:
-        if key.startswith("_bp/") and key != SESSION_KEY:
+        if key.startswith("_bp/") and key not in kept:
             store.delete(key)
             removed += 1
     return removed
@@ -78,7 +89,8 @@ def collect(
     """Clean up the sessions under `url` whose last chunk is older than `older_than` seconds; one by one, as they go.
 
     A session is emptied first (see `bury`), and removed by a later collection that finds it as old again: until then
-    a process that wakes up late is told that its session is over.
+    a process that wakes up late is told that its session is over. One that was archived so long ago is removed at once:
+    its tombstone has stood since. Other objects under a session's prefix are left alone.
 
     Raises:
         InvalidOptionError: `older_than` is so short that running sessions would be hit.
@@ -91,16 +103,19 @@ def collect(
     catalog = SessionCatalog(url, storage_options=storage_options, clock=clock)
     now = clock.wall()
     for summary in catalog.summaries():
-        newest = max(summary.last_at or 0.0, summary.created or 0.0)
+        newest = _newest(summary)
         if newest and now - newest >= older_than:
-            yield _collect_one(catalog, summary, now - newest, dry_run)
+            yield _collect_one(catalog, summary, now, older_than, dry_run)
 
 
-def _collect_one(catalog: SessionCatalog, summary: SessionSummary, age: float, dry_run: bool) -> Collected:
+def _collect_one(
+    catalog: SessionCatalog, summary: SessionSummary, now: float, older_than: float, dry_run: bool
+) -> Collected:
     store = catalog.store_of(summary.name)
-    objects = list(store.list(""))
-    buried = summary.standing.state == "cleaned"
-    going = objects if buried else [info for info in objects if info.key not in (SESSION_KEY, chunk_key(1))]
+    objects = [info for info in store.list("") if is_our_key(info.key)]  # what lies beside them is not ours to remove
+    archived = summary.archived_at is not None and now - summary.archived_at >= older_than
+    buried = summary.standing.state == "cleaned" or archived  # a tombstone has stood for long enough
+    going = objects if buried else [info for info in objects if not _stays(info.key)]
     if not dry_run and buried:
         for info in sorted(objects, key=lambda info: info.key == SESSION_KEY):  # the descriptor last: it names the rest
             store.delete(info.key)
@@ -108,19 +123,38 @@ def _collect_one(catalog: SessionCatalog, summary: SessionSummary, age: float, d
         bury(store)
     action: Action = "removed" if buried else "emptied"
     size = sum(info.size for info in going)
-    return Collected(summary.name, summary.url, summary.standing.state, action, age, len(going), size)
+    return Collected(
+        summary.name, summary.url, summary.standing.state, action, now - _newest(summary), len(going), size
+    )
 
 
-def _bury_log(log: Store, numbers: list[int]) -> int:
+def _newest(summary: SessionSummary) -> float:
+    """When something came last, in seconds since 1970; 0 where nobody knows."""
+    return max(summary.last_at or 0.0, summary.created or 0.0)
+
+
+def _stays(key: str) -> bool:
+    """What a burial leaves: the descriptor, and a tombstone in the first slot of each log."""
+    found = lane_and_number(key)
+    return key == SESSION_KEY or (found is not None and found[1] == 1)
+
+
+def _numbers(keys: Sequence[str], prefix: str) -> list[int]:
+    """Of the chunks of one log, in order."""
+    own = (key.removeprefix(prefix) for key in keys if key.startswith(prefix))
+    return sorted(number for key in own if (number := chunk_number(key)) is not None)
+
+
+def _bury_log(log: Store, numbers: list[int], archive: ArchiveNote | None) -> int:
     last = log.get(chunk_key(numbers[-1])) if numbers else None
-    log.put(chunk_key(1), _tombstone(last))
+    log.put(chunk_key(1), _tombstone(last, archive))
     for number in numbers:
         if number != 1:
             log.delete(chunk_key(number))
     return len(numbers) - (1 if 1 in numbers else 0)
 
 
-def _tombstone(last: bytes | None) -> bytes:
+def _tombstone(last: bytes | None, archive: ArchiveNote | None) -> bytes:
     """What stands in slot 1 after the log whose last chunk was `last`."""
     chunk = parse_chunk(last) if last is not None else None
     header = chunk.marks if isinstance(chunk, LegacyChunk) else chunk.header if chunk is not None else None
@@ -134,5 +168,6 @@ def _tombstone(last: bytes | None) -> bytes:
         next_within=0.0,
         high_water=merge_marks(header.high_water) if header else {},
         flags=flags(Flag.TOMB, Flag.END),
+        archive=archive,
     )
     return encode_chunk(tomb, [])

@@ -20,6 +20,7 @@ from blobpipes.chunklog.reader import LogReader, Scheduler
 from blobpipes.chunklog.reader_types import Delivered, LogEnd, Problem, ReaderSettings
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import MalformedMessageError, StoreDeniedError
+from blobpipes.orchestration.archived_store import open_archive
 from blobpipes.orchestration.catalog import FoundSession
 from blobpipes.orchestration.onlooker_store import OnlookerStore
 from blobpipes.orchestration.poller import shared_poller
@@ -27,6 +28,7 @@ from blobpipes.orchestration.problems import SessionProblem
 from blobpipes.orchestration.reading import Watched
 from blobpipes.orchestration.session_state import SessionStanding, standing_of
 from blobpipes.storage.metered import Meter
+from blobpipes.storage.store import ObjectInfo, Store
 from blobpipes.wire.messages import Payload, parse_line, parse_payload
 
 MAX_WAITING: Final = 10_000  # messages read ahead of whoever takes them; then reading waits
@@ -53,6 +55,9 @@ class SessionFollower:
     Args:
         wait: follow the log until it ends; False: read what is there now.
         meter: counts the requests.
+
+    Raises:
+        DamagedArchiveError: the session was folded into an archive that cannot be read.
     """
 
     def __init__(
@@ -67,10 +72,12 @@ class SessionFollower:
         self.session = session
         self._clock = clock
         self._wait = wait
-        times = _stored_times(session, meter)
-        self._times = times or {}
+        looked = session.open_store(meter=meter)
+        listed = _listing(looked)
+        archived = open_archive(looked, None if listed is None else [info.key for info in listed])
+        self._times = _stored_times(listed or [] if archived is None else archived.list(""))
         self._handover = _Handover()
-        self._store = OnlookerStore(session.open_store(retry=None, meter=meter), clock)
+        self._store = OnlookerStore(archived or session.open_store(retry=None, meter=meter), clock)
         self._reader = LogReader(
             self._store,
             scheduler=Watched(
@@ -78,7 +85,7 @@ class SessionFollower:
             ),
             deliver=self._deliver,
             report=self._report,
-            settings=_settings(session, wait=wait, may_list=times is not None),
+            settings=_settings(session, wait=wait, may_list=listed is not None),
             clock=clock,
         )
 
@@ -172,12 +179,16 @@ def _settings(session: FoundSession, *, wait: bool, may_list: bool) -> ReaderSet
     return replace(settings, corrupt_patience=0.0, gap_patience=0.0, store_patience=STORE_PATIENCE, end_grace=0.0)
 
 
-def _stored_times(session: FoundSession, meter: Meter | None) -> dict[int, float | None] | None:
-    """When each chunk that is there already was stored, because messages carry no time. None if we may not list."""
+def _listing(store: Store) -> Sequence[ObjectInfo] | None:
+    """What is there already. None if we may not list."""
     try:
-        infos = session.open_store(meter=meter).list("")
+        return store.list("")
     except StoreDeniedError:
         return None
+
+
+def _stored_times(infos: Sequence[ObjectInfo]) -> dict[int, float | None]:
+    """When each chunk in a listing was stored, because messages carry no time."""
     return {number: info.modified for info in infos if (number := chunk_number(info.key)) is not None}
 
 

@@ -10,10 +10,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Final
 
-from blobpipes.chunklog.layout import SESSION_KEY
+from blobpipes.chunklog.layout import ARCHIVE_KEY, SESSION_KEY
 from blobpipes.storage.store import ObjectInfo
 
 _DESCRIPTOR: Final = re.compile(rf"(?:(?P<name>.+)/)?{re.escape(SESSION_KEY)}")
+_ARCHIVE: Final = re.compile(rf"(?:(?P<name>.+)/)?{re.escape(ARCHIVE_KEY)}")
 _CHUNK: Final = re.compile(r"(?:(?P<name>.+?)/)??(?P<lane>lanes/[^/]+/)?(?P<number>[1-9][0-9]*)\.json")
 
 
@@ -26,6 +27,7 @@ class Footprint:
     times: dict[int, float | None] = field(default_factory=dict)  # chunk to when it was stored, if the store tells
     lane_chunks: int = 0  # chunks of other lanes
     size: int = 0  # bytes of all chunks
+    archive_size: int | None = None  # bytes of its archive; None: there is none
     created: float | None = None  # seconds since 1970, by the store's clock
 
     @property
@@ -70,6 +72,10 @@ def collect_footprints(objects: Sequence[ObjectInfo]) -> list[Footprint]:
     found: dict[str, Footprint] = {}
     for info in objects:
         match = _DESCRIPTOR.fullmatch(info.key) or _CHUNK.fullmatch(info.key)
+        packed = _ARCHIVE.fullmatch(info.key)
+        if packed is not None:
+            name = packed["name"] or ""
+            found.setdefault(name, Footprint(name)).archive_size = info.size
         if match is not None:
             parts = match.groupdict()
             name, number = parts["name"] or "", parts.get("number")

@@ -13,8 +13,16 @@ from contextlib import ExitStack, contextmanager, suppress
 from typing import Any, Final, Literal
 
 from blobpipes.clock import SYSTEM_CLOCK, Clock
-from blobpipes.errors import IncompleteError, InvalidOptionError, InvalidUrlError, NeverOpenedError, StoreError
-from blobpipes.orchestration.blob_store_reader import PipesBlobStoreMessageReader
+from blobpipes.errors import (
+    DamagedArchiveError,
+    IncompleteError,
+    InvalidOptionError,
+    InvalidUrlError,
+    NeverOpenedError,
+    NotArchivedError,
+    StoreError,
+)
+from blobpipes.orchestration.blob_store_reader import Cleanup, PipesBlobStoreMessageReader
 from blobpipes.orchestration.context_injectors import PipesBlobStoreContextInjector, PipesContextInjector
 from blobpipes.orchestration.handler import PipesEvent, PipesMessageHandler
 from blobpipes.orchestration.ids import new_id
@@ -40,7 +48,7 @@ def open_pipes_session(
     on_incomplete: Literal["raise", "warn"] = "raise",
     on_event: Callable[[PipesEvent], None] | None = None,
     attach: bool = False,
-    cleanup: Literal["keep", "delete"] = "keep",
+    cleanup: Cleanup = "keep",
     storage_options: Mapping[str, Any] | None = None,
     pass_storage_options: Mapping[str, Any] | None = None,
     clock: Clock = SYSTEM_CLOCK,
@@ -67,8 +75,9 @@ def open_pipes_session(
         pass_storage_options: what of it the job shall have too (endpoint, region); no credentials.
         attach: read a session of that name which an earlier process has opened; everything comes again from
             the first message. Wait with `session.wait_for_close()` for a job that is still running.
-        cleanup: "delete" leaves only a tombstone in the store once everything has arrived and the job has
-            succeeded; a session that failed keeps everything. By default "keep".
+        cleanup: once everything has arrived and the job has succeeded, "archive" folds the session into one
+            compressed object that every reader reads like the original, and "delete" leaves only a tombstone; a
+            session that failed keeps everything. By default "keep".
         options: of the URL (interval, heartbeat, ...), and stronger than those.
 
     Raises:
@@ -183,7 +192,7 @@ def _clean_up(handler: PipesMessageHandler) -> None:
     """What stays behind costs a little; it is no reason to fail a session in which everything came."""
     try:
         handler.inbox.clean_up()
-    except StoreError as error:
+    except (StoreError, NotArchivedError, DamagedArchiveError) as error:
         handler.say(logging.WARNING, f"the session could not be cleaned up: {error}")
 
 

@@ -7,8 +7,9 @@ has been still for several heartbeats is silent, which is all that an onlooker c
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal, TypeAlias, cast, get_args
 
+from blobpipes.chunklog.archive_note import ArchiveNote
 from blobpipes.chunklog.closing import closing_of
 from blobpipes.chunklog.header import AnyChunk, ChunkHeader, CorruptChunk, Flag, LegacyChunk
 from blobpipes.chunklog.options import LogOptions
@@ -70,8 +71,16 @@ def standing_of(
     return SessionStanding(state, detail, messages)
 
 
+def standing_in_archive(note: ArchiveNote) -> SessionStanding:
+    """The standing of a session whose archive is there."""
+    known = note.state if note.state in get_args(SessionState) else "damaged"
+    return SessionStanding(cast(SessionState, known), note.detail, note.messages)
+
+
 def _state(last: AnyChunk, before: AnyChunk | None, age: float | None, options: LogOptions) -> tuple[SessionState, str]:
     header = _header(last)
+    if header is not None and header.has(Flag.TOMB) and header.archive is not None:
+        return "damaged", "It was folded into an archive, which is missing."
     if header is not None and header.has(Flag.TOMB):
         return "cleaned", "Its messages were removed after the end."
     ending = _ending(last) or (_ending(before) if header is not None and header.has(Flag.READER_SEAL) else None)
