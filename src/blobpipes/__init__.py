@@ -13,6 +13,14 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.chunklog.options import LogOptions as LogOptions
     from blobpipes.clients.client import PipesClient as PipesClient
     from blobpipes.clients.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
+    from blobpipes.clients.job import RunPolicy as RunPolicy
+    from blobpipes.clients.place import Cause as Cause
+    from blobpipes.clients.place import JobEnd as JobEnd
+    from blobpipes.clients.place import JobSpec as JobSpec
+    from blobpipes.clients.place import JobState as JobState
+    from blobpipes.clients.place import Place as Place
+    from blobpipes.clients.place import Urgency as Urgency
+    from blobpipes.clients.place_client import PipesPlaceClient as PipesPlaceClient
     from blobpipes.clients.subprocess import PipesSubprocessClient as PipesSubprocessClient
     from blobpipes.errors import BlobpipesError as BlobpipesError
     from blobpipes.errors import DagsterPipesError as DagsterPipesError
@@ -24,6 +32,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.errors import InvalidOptionError as InvalidOptionError
     from blobpipes.errors import InvalidUrlError as InvalidUrlError
     from blobpipes.errors import JobFailedError as JobFailedError
+    from blobpipes.errors import JobStillRunningError as JobStillRunningError
     from blobpipes.errors import LaunchError as LaunchError
     from blobpipes.errors import LogSealedError as LogSealedError
     from blobpipes.errors import MalformedMessageError as MalformedMessageError
@@ -31,6 +40,11 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.errors import MissingBackendError as MissingBackendError
     from blobpipes.errors import NeverOpenedError as NeverOpenedError
     from blobpipes.errors import NotArchivedError as NotArchivedError
+    from blobpipes.errors import PlaceDeniedError as PlaceDeniedError
+    from blobpipes.errors import PlaceError as PlaceError
+    from blobpipes.errors import PlaceFullError as PlaceFullError
+    from blobpipes.errors import PlaceMissingError as PlaceMissingError
+    from blobpipes.errors import PlaceUnavailableError as PlaceUnavailableError
     from blobpipes.errors import SessionExistsError as SessionExistsError
     from blobpipes.errors import SessionNotFoundError as SessionNotFoundError
     from blobpipes.errors import StoreDeniedError as StoreDeniedError
@@ -157,7 +171,10 @@ orchestration.results              AssetCheckResult MaterializeResult PipesExecu
 
 # places that run jobs
 clients.client                     PipesClient PipesClientCompletedInvocation
+clients.place_client               PipesPlaceClient
 clients.subprocess                 PipesSubprocessClient
+clients.job                        RunPolicy
+clients.place                      Cause JobEnd JobSpec JobState Place Urgency
 
 # the protocol's values
 wire.params                        PipesExtras PipesParams decode_param encode_param
@@ -173,9 +190,11 @@ chunklog.options                   LogOptions
 
 # what can go wrong
 errors                             BlobpipesError DagsterPipesError DagsterPipesWarning FencedError ForkedError
-errors                             IncompleteError InvalidOptionError InvalidUrlError JobFailedError LaunchError
+errors                             IncompleteError InvalidOptionError InvalidUrlError JobFailedError
+errors                             JobStillRunningError LaunchError
 errors                             LogSealedError MalformedMessageError MessageTooLargeError MissingBackendError
-errors                             NeverOpenedError SessionExistsError SessionNotFoundError StoreDeniedError
+errors                             NeverOpenedError PlaceDeniedError PlaceError PlaceFullError PlaceMissingError
+errors                             PlaceUnavailableError SessionExistsError SessionNotFoundError StoreDeniedError
 errors                             StoreError StorePlaceMissingError StoreUnavailableError UndeliveredError
 errors                             UnserializableError WriterError DamagedArchiveError NotArchivedError
 """

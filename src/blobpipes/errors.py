@@ -199,13 +199,16 @@ class DamagedArchiveError(BlobpipesError):
 
 
 class JobFailedError(BlobpipesError):
-    """The external process ended with a failure (exit code, signal, or the platform's word)."""
+    """The external process ended with a failure. `cause` is what ended it, as in `blobpipes.clients.place.Cause`."""
 
     remedy = "Read the job's log and exception above."
 
-    def __init__(self, message: str, *, exit_code: int | None = None, remedy: str | None = None) -> None:
+    def __init__(
+        self, message: str, *, exit_code: int | None = None, cause: str | None = None, remedy: str | None = None
+    ) -> None:
         super().__init__(message, remedy=remedy)
         self.exit_code = exit_code
+        self.cause = cause
         self.report: object = None  # the session's report, once it has ended
 
 
@@ -213,3 +216,46 @@ class LaunchError(BlobpipesError):
     """The external process could not be started at all."""
 
     remedy = "Correct the command, its working directory or its permissions."
+
+
+# --- places that run jobs: the same three answers as a store's, and nothing is left running unless one says so ----
+
+
+class PlaceError(LaunchError):
+    """The place that is to run the job did not do what was asked. `reason` is its own word for it."""
+
+    remedy = "See the cause above."
+
+    def __init__(self, message: str, *, reason: str = "", remedy: str | None = None) -> None:
+        super().__init__(message, remedy=remedy)
+        self.reason = reason  # one word or phrase, such as Throttling, QOSMaxSubmitJobLimit; "" if unknown
+
+
+class PlaceUnavailableError(PlaceError):
+    """The place cannot be reached, or is too busy, which may pass. The only one that is retried."""
+
+    remedy = "Check the network and that the machine or service is up, then try again."
+
+
+class PlaceDeniedError(PlaceError):
+    """The place refused the credentials or the permission."""
+
+    remedy = "Check the credentials in this process's environment and what they permit."
+
+
+class PlaceMissingError(PlaceError):
+    """What was named is not there: no such host, queue, partition, region, image or tool."""
+
+    remedy = "Correct the name, or create it first."
+
+
+class PlaceFullError(PlaceError):
+    """The place has no room: a full disk, a quota."""
+
+    remedy = "Free some of it or raise the limit, then try again."
+
+
+class JobStillRunningError(BlobpipesError):
+    """The job was told to end, and it is not known that it did. It may still cost money."""
+
+    remedy = "Look at the place itself, and end the job there."

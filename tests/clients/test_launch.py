@@ -2,7 +2,8 @@ from __future__ import annotations
 
 import pytest
 
-from blobpipes.clients.launch import Command, how_it_ended, parse_command
+from blobpipes.clients.endings import how_it_ended
+from blobpipes.clients.launch import Command, parse_command
 
 
 @pytest.mark.parametrize(

@@ -75,11 +75,6 @@ def of_verdict(verdict: str) -> int:
     return _BY_VERDICT.get(verdict, OK)
 
 
-def of_process(returncode: int) -> int:
-    """A process's return code as a shell would tell it: 128 and the number of the signal that killed it."""
-    return returncode if returncode >= 0 else 128 - returncode
-
-
 class CommandError(BlobpipesError):
     """The command line itself cannot be carried out."""
 

@@ -1,12 +1,12 @@
-"""One job of this machine under one session: its output and its messages as events, and the verdict."""
+"""One job under one session: its output and its messages as events, and the verdict."""
 
 from __future__ import annotations
 
+import codecs
 import io
 import logging
 import os
 import shutil
-import subprocess
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
@@ -15,14 +15,16 @@ from typing import Any, Final
 from blobpipes.cli import exit_codes
 from blobpipes.cli.drawing import Line, Piece
 from blobpipes.cli.events import Event, event_of, problem_event
-from blobpipes.cli.job_output import JobOutput
 from blobpipes.cli.printers import Printer
 from blobpipes.cli.stopping import Terminated, termination_raised
 from blobpipes.cli.tally import Tally
 from blobpipes.cli.wording import counted, duration, stopwatch
-from blobpipes.clients.launch import Command, Process, how_it_ended, interrupt
+from blobpipes.clients.job import Job, RunPolicy
+from blobpipes.clients.local_place import LocalPlace
+from blobpipes.clients.loop import running
+from blobpipes.clients.place import Cause, JobEnd, JobSpec, Place, Stream, TakeOutput, token_of
 from blobpipes.clock import SYSTEM_CLOCK, Clock
-from blobpipes.errors import NeverOpenedError
+from blobpipes.errors import JobFailedError, NeverOpenedError
 from blobpipes.orchestration.handler import PipesEvent
 from blobpipes.orchestration.open import open_pipes_session
 from blobpipes.orchestration.report import PipesSessionReport
@@ -30,8 +32,9 @@ from blobpipes.orchestration.run_context import RunContext
 from blobpipes.orchestration.session import PipesSession
 from blobpipes.wire.messages import Closed, ExternalStream
 
-TICK: Final = 0.2  # seconds between two looks at the process
+TICK: Final = 0.2  # seconds between two words about how it goes
 GRACE: Final = 20.0  # seconds that an interrupted job has until it is killed
+STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
 
 class RunningJob:
@@ -48,7 +51,7 @@ class RunningJob:
         self._tally = Tally()
         self._began = clock.monotonic()
         self._session: PipesSession | None = None
-        self._process: Process | None = None
+        self._job: Job[Any] | None = None
         self._problems_said = 0
         self._lock = threading.Lock()
         self._output_is_said = False
@@ -80,38 +83,51 @@ class RunningJob:
                 )
                 self._session = stack.enter_context(opened)
                 self._say_session(self._session)
-                self._process = self._start(command, self._session)
-                self._watch(self._process)
+                self._watch(LocalPlace(), self._session, command)
         except KeyboardInterrupt:
             stopped = exit_codes.INTERRUPTED
         except Terminated:
             stopped = exit_codes.TERMINATED
-        return self._judge(command[0], stopped)
+        return self._judge(stopped)
 
-    # --- the process ----------------------------------------------------------------------------------
+    # --- the job --------------------------------------------------------------------------------------
 
-    def _start(self, command: Sequence[str], session: PipesSession) -> Process:
-        env = {"PYTHONUNBUFFERED": "1", **os.environ}  # else a Python job's output comes only at its end
-        job = Command(tuple(command), env=env, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
-        return job.start(session.get_bootstrap_env_vars())
-
-    def _watch(self, process: Process) -> None:
-        """Until the process has ended and its output is read; if we are to stop, it is told first."""
-        streams = [JobOutput(process.stdout, "stdout", self._say), JobOutput(process.stderr, "stderr", self._say)]
+    def _watch(self, place: Place[Any], session: PipesSession, command: Sequence[str]) -> None:
+        """Until the job has ended and its output is read; if we are to stop, it is told first."""
+        # Else a Python job's output comes only at its end.
+        env = {} if "PYTHONUNBUFFERED" in os.environ else {"PYTHONUNBUFFERED": "1"}
+        spec = JobSpec(
+            tuple(command),
+            token=token_of(session.name or session.context.run_id, session.url),
+            env=env,
+            output={name: self._taking(name) for name in STREAMS} if place.delivers_output else {},
+        )
         try:
-            while process.poll() is None:
-                self._printer.status(self._status())
-                with suppress(subprocess.TimeoutExpired):
-                    process.wait(TICK)
-        except (KeyboardInterrupt, Terminated):
-            self._printer.note([Piece("stopping the job; Ctrl-C again kills it", "warning")])
-            interrupt(process, GRACE, group=True)
-            raise
+            loop = running(place, spec, session, policy=RunPolicy(termination_timeout=GRACE))
+            with suppress(JobFailedError), loop as self._job:  # judged in the end
+                self._wait(self._job)
         finally:
-            for stream in streams:
-                stream.finish()
             self._output_said()
             self._printer.status([Piece("reading to the end", "dim")])
+
+    def _wait(self, job: Job[Any]) -> None:
+        try:
+            while not job.wait(TICK):
+                self._printer.status(self._status())
+        except (KeyboardInterrupt, Terminated):
+            self._printer.note([Piece("stopping the job; Ctrl-C again kills it", "warning")])
+            raise
+
+    def _taking(self, name: Stream) -> TakeOutput:
+        """Says what comes on one of the job's streams."""
+        decode = codecs.getincrementaldecoder("utf-8")("replace").decode
+
+        def take(piece: bytes) -> None:
+            text = decode(piece, final=not piece)
+            if text:
+                self._say("output", {"stream": name, "text": text})
+
+        return take
 
     # --- what is said ---------------------------------------------------------------------------------
 
@@ -165,18 +181,18 @@ class RunningJob:
 
     # --- the end --------------------------------------------------------------------------------------
 
-    def _judge(self, program: str, stopped: int | None) -> int:
+    def _judge(self, stopped: int | None) -> int:
         """Say the verdict; the exit code."""
         self._printer.status(None)
-        if self._session is None or self._process is None or not self._session.is_ended:
+        if self._session is None or self._job is None or not self._session.is_ended:
             return stopped or exit_codes.INTERRUPTED  # stopped before the job began, or twice
-        report, returncode = self._session.report, self._process.returncode
+        report, end = self._session.report, self._job.state.end
         self._say_problems()
         self._printer.results(self._tally)
-        self._say("end", end_fields(report, self._tally, program=program, returncode=returncode))
+        self._say("end", end_fields(report, self._tally, end))
         if stopped is not None:
             return stopped
-        return exit_codes.of_process(returncode) if returncode else exit_codes.of_verdict(report.verdict)
+        return code_of(end) or exit_codes.of_verdict(report.verdict)
 
 
 def checked_command(job: Sequence[str] | None) -> list[str]:
@@ -204,8 +220,8 @@ def checked_command(job: Sequence[str] | None) -> list[str]:
     return list(job)
 
 
-def end_fields(report: PipesSessionReport, tally: Tally, *, program: str, returncode: int) -> dict[str, Any]:
-    """What an `end` event says of a session that this process has opened."""
+def end_fields(report: PipesSessionReport, tally: Tally, end: JobEnd | None) -> dict[str, Any]:
+    """What an `end` event says of a session that this process has opened, and whose job ended so."""
     never_opened = report.verdict == "truncated" and not report.messages
     return {
         "url": report.url,
@@ -217,10 +233,17 @@ def end_fields(report: PipesSessionReport, tally: Tally, *, program: str, return
         "missing": report.missing,
         "requests": dict(report.requests),
         "seconds": round(report.duration, 3),
-        "exit_code": exit_codes.of_process(returncode),
-        "process": how_it_ended(program, returncode)[0] if returncode else None,
+        "exit_code": code_of(end),
+        "process": None if end is None or end.is_success else end.detail,
         "remedy": NeverOpenedError.remedy if never_opened else None,
     }
+
+
+def code_of(end: JobEnd | None) -> int:
+    """The code for how a job ended, as a shell would tell it: 128 and the number of the signal that killed it."""
+    if end is None or end.exit_code is None:
+        return exit_codes.OK if end is None or end.cause is Cause.UNKNOWN else exit_codes.FAILED
+    return end.exit_code if end.exit_code >= 0 else 128 - end.exit_code
 
 
 class _Told(logging.Handler):

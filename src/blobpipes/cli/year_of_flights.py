@@ -19,6 +19,7 @@ from blobpipes.cli.printers import Printer
 from blobpipes.cli.running_job import end_fields
 from blobpipes.cli.tally import Tally
 from blobpipes.cli.wording import clipped, counted, duration, requests
+from blobpipes.clients.endings import process_end
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import BlobpipesError
 from blobpipes.storage.url import join, parse_url, without_secrets
@@ -111,8 +112,8 @@ class YearOfFlights:
     def _say_end(self, row: MonthRow, ended: Any) -> None:
         error = ended.error
         if ended.report is not None:
-            code = getattr(error, "exit_code", None) or 0
-            fields = end_fields(ended.report, row.tally, program="the job", returncode=code)
+            end = process_end("the job", getattr(error, "exit_code", None) or 0)
+            fields = end_fields(ended.report, row.tally, end)
             self._event(Event("end", row.session, self._clock.wall(), fields))
         if error is not None:
             text = error.message if isinstance(error, BlobpipesError) else f"{type(error).__name__}: {error}"

@@ -1,4 +1,4 @@
-"""Starting a process of this machine, ending it, and words for how it ended."""
+"""Starting a process of this machine, and signalling it."""
 
 from __future__ import annotations
 
@@ -12,14 +12,19 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import IO, Any, Final, TypeAlias
 
+from blobpipes.clients.place import Urgency
 from blobpipes.errors import LaunchError
 
-Stream: TypeAlias = "int | IO[Any] | None"
+Stdio: TypeAlias = "int | IO[Any] | None"
 Process: TypeAlias = "subprocess.Popen[bytes]"
 
 PIPE: Final = subprocess.PIPE
 _HAS_GROUPS: Final = os.name == "posix"
-_SIGKILL_REMEDY: Final = "Often the machine ran out of memory: look at its kernel log, and give the job more."
+SIGNALS: Final = {
+    Urgency.INTERRUPT: signal.SIGINT,
+    Urgency.TERMINATE: signal.SIGTERM,
+    Urgency.KILL: getattr(signal, "SIGKILL", signal.SIGTERM),
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,8 +34,8 @@ class Command:
     arguments: tuple[str, ...] = field(repr=False)
     env: Mapping[str, str] = field(repr=False)  # the whole environment
     cwd: str | os.PathLike[str] | None = None
-    stdout: Stream = None
-    stderr: Stream = None
+    stdout: Stdio = None
+    stderr: Stdio = None
     own_group: bool = True  # out of reach of the terminal's Ctrl-C
 
     @property
@@ -38,8 +43,8 @@ class Command:
         """The name to show."""
         return self.arguments[0]
 
-    def start(self, more_env: Mapping[str, str]) -> Process:
-        """Start it, with more variables.
+    def start(self) -> Process:
+        """Start it.
 
         Raises:
             LaunchError: it cannot be started.
@@ -47,7 +52,7 @@ class Command:
         try:
             return subprocess.Popen(
                 self.arguments,
-                env={**self.env, **more_env},
+                env=dict(self.env),
                 cwd=self.cwd,
                 stdout=self.stdout,
                 stderr=self.stderr,
@@ -87,43 +92,8 @@ def parse_command(command: str | Sequence[str]) -> tuple[str, ...]:
     return arguments
 
 
-def interrupt(process: Process, timeout: float, *, group: bool) -> None:
-    """End the process: SIGINT, after half of `timeout` seconds SIGTERM, at its end SIGKILL. Returns when it is gone."""
-    try:
-        for number in (signal.SIGINT, signal.SIGTERM):
-            _send(process, number, group=group)
-            with suppress(subprocess.TimeoutExpired):
-                process.wait(timeout / 2)
-                return
-    finally:  # also when a second Ctrl-C ends the waiting
-        if process.poll() is None:
-            _send(process, _KILL, group=group)
-            process.wait()
-
-
-_KILL: Final = getattr(signal, "SIGKILL", signal.SIGTERM)
-
-
-def how_it_ended(program: str, code: int) -> tuple[str, str | None]:
-    """One sentence on an exit code that is not 0, and a remedy if there is a special one."""
-    program = os.path.basename(program)  # noqa: PTH119 - only text
-    if code < 0:
-        name = _signal_name(-code)
-        return f"{program} was killed by {name}", _SIGKILL_REMEDY if name == "SIGKILL" else None
-    if code > 128 and (name := _signal_name(code - 128)).startswith("SIG"):
-        remedy = _SIGKILL_REMEDY if name == "SIGKILL" else None
-        return f"{program} exited with code {code} (a shell's word for killed by {name})", remedy
-    return f"{program} exited with code {code}", None
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"
-
-
-def _send(process: Process, number: int, *, group: bool) -> None:
+def send(process: Process, number: int, *, group: bool) -> None:
+    """Signal the process, or the whole of the group that it leads. Nothing happens if it has ended."""
     if process.poll() is not None:
         return
     if not _HAS_GROUPS:

@@ -1,67 +1,144 @@
-"""A job that writes its messages on its own stdout or stderr: its lines go to the session's handler."""
+"""What a job prints, as it comes: pumped from its pipe by a thread, and cut into lines where messages are among it."""
 
 from __future__ import annotations
 
 import os
+import select
 import sys
-from collections.abc import Iterator
-from dataclasses import dataclass, replace
-from typing import IO, Literal
+import threading
+from array import array
+from collections.abc import Callable, Mapping
+from typing import IO, Final
 
-from blobpipes.clients.launch import PIPE, Command, Process
+from blobpipes.clients.place import Stream, TakeOutput
 from blobpipes.orchestration.message_readers import PipesMessageReader
 from blobpipes.orchestration.session import PipesSession
 from blobpipes.orchestration.stdio import PipesStdioMessageReader, extract_message_or_forward_to_file
 
+PIECE: Final = 1 << 16  # bytes taken at once
+_PAUSE: Final = 1.0  # seconds without output after which a pipe is left, on systems that do not tell what is in it
 
-@dataclass(frozen=True, slots=True)
-class MessageOutput:
-    """Which stream of the job carries messages, if one does. Ordinary lines are passed on, unless they are muted."""
 
-    stream: Literal["stdout", "stderr", "none"]
-    muted: bool = False
+class OutputPump:
+    """Reads one pipe in a thread of its own, from construction on. `take` gets each piece, and nothing at the end."""
 
-    def piped(self, command: Command) -> Command:
-        """The command, with that stream led to us."""
-        if self.stream == "stdout":
-            return replace(command, stdout=PIPE)
-        return replace(command, stderr=PIPE) if self.stream == "stderr" else command
+    def __init__(self, pipe: IO[bytes], take: TakeOutput, name: str) -> None:
+        self._pipe = pipe
+        self._take = take
+        self._failure: BaseException | None = None  # of `take`; what comes after it is dropped
+        self._wake_out, self._wake = os.pipe()
+        self._lock = threading.Lock()  # around the wake-up pipe's end
+        self._has_ended = False
+        self._thread = threading.Thread(target=self._run, name=f"blobpipes-{name}", daemon=True)
+        self._thread.start()
 
-    def lines_handled(self, session: PipesSession, process: Process) -> Iterator[None]:
-        """Handle each line as it comes, until the stream ends; gives control back after each."""
-        pipe = self._pipe(process)
-        if pipe is None:
+    def finish(self) -> None:
+        """The job has ended: return when all that it printed until now is taken.
+
+        Its children may keep the pipe open and print on for ever: what comes later is not waited for.
+
+        Raises:
+            Whatever `take` raised.
+        """
+        self._stop()
+        self._thread.join(None if _CAN_SELECT else _PAUSE)
+        if self._failure is not None:
+            raise self._failure
+
+    def abandon(self) -> None:
+        """Stop to read, without waiting for anything: the job may run on."""
+        self._stop()
+
+    def _stop(self) -> None:
+        with self._lock:
+            if not self._has_ended:
+                os.write(self._wake, b"\0")
+
+    # --- the thread -----------------------------------------------------------------------------------
+
+    def _run(self) -> None:
+        with self._pipe:
+            while not self._is_told_to_stop() and self._read_piece():
+                pass
+            left = _bytes_in(self._pipe)
+            while left > 0 and (taken := self._read_piece()):
+                left -= taken
+        self._hand_out(b"")
+        with self._lock:
+            self._has_ended = True
+            os.close(self._wake_out)
+            os.close(self._wake)
+
+    def _is_told_to_stop(self) -> bool:
+        """Wait until there is something to read, or nobody wants it any more."""
+        return _CAN_SELECT and self._wake_out in select.select([self._pipe.fileno(), self._wake_out], [], [])[0]
+
+    def _read_piece(self) -> int:
+        """How many bytes were taken; 0 at the end of the pipe."""
+        piece = os.read(self._pipe.fileno(), PIECE)
+        if piece:
+            self._hand_out(piece)
+        return len(piece)
+
+    def _hand_out(self, piece: bytes) -> None:
+        try:
+            if self._failure is None:
+                self._take(piece)
+        except BaseException as error:  # noqa: BLE001 - raised again by `finish`; the job must not hang on a full pipe
+            self._failure = error
+
+
+_CAN_SELECT: Final = os.name == "posix"
+
+
+def _bytes_in(pipe: IO[bytes]) -> int:
+    """How many bytes wait in a pipe that only this thread reads."""
+    if not _CAN_SELECT:
+        return 0
+    import fcntl
+    import termios
+
+    found = array("i", [0])
+    fcntl.ioctl(pipe.fileno(), termios.FIONREAD, found)
+    return found[0]
+
+
+class Lines:
+    """Cuts pieces into lines, each with its newline. One thread calls it, with nothing at the end."""
+
+    def __init__(self, take: Callable[[bytes], None]) -> None:
+        self._take = take
+        self._pieces: list[bytes] = []  # of the line whose end has not come
+
+    def __call__(self, piece: bytes) -> None:
+        if not piece:
+            self._finish_line(b"")
             return
-        for line in pipe:
-            self._handle(session, line)
-            yield
+        *lines, rest = piece.split(b"\n")
+        for line in lines:
+            self._finish_line(line + b"\n")
+        if rest:
+            self._pieces.append(rest)
 
-    def handle_rest(self, session: PipesSession, process: Process) -> None:
-        """What an interrupted job wrote before it ended. Does not wait for children that keep the stream open."""
-        pipe = self._pipe(process)
-        if pipe is None:
-            return
-        os.set_blocking(pipe.fileno(), False)
-        for line in (pipe.read() or b"").splitlines(keepends=True):
-            self._handle(session, line)
+    def _finish_line(self, end: bytes) -> None:
+        line = b"".join([*self._pieces, end])
+        self._pieces = []
+        if line:
+            self._take(line)
 
-    def close(self, process: Process) -> None:
-        """Let go of the stream."""
-        pipe = self._pipe(process)
-        if pipe is not None:
-            pipe.close()
 
-    def _pipe(self, process: Process) -> IO[bytes] | None:
-        return {"stdout": process.stdout, "stderr": process.stderr, "none": None}[self.stream]
+def messages_among_output(
+    reader: PipesMessageReader | None, session: PipesSession, *, muted: bool
+) -> Mapping[Stream, TakeOutput]:
+    """Who takes which of the job's streams, if `reader` wants messages on one. Its other lines go where ours go."""
+    if not isinstance(reader, PipesStdioMessageReader):
+        return {}
+    file = sys.stdout if reader.stream == "stdout" else sys.stderr
 
-    def _handle(self, session: PipesSession, line: bytes) -> None:
-        if not self.muted:
-            file = sys.stdout if self.stream == "stdout" else sys.stderr
-            extract_message_or_forward_to_file(session.message_handler, line, file)
-        else:
+    def take(line: bytes) -> None:
+        if muted:
             session.message_handler.handle_line(line, among_output=True)
+        else:
+            extract_message_or_forward_to_file(session.message_handler, line, file)
 
-
-def message_output(reader: PipesMessageReader | None, *, muted: bool) -> MessageOutput:
-    """The stream that `reader` wants the job to use."""
-    return MessageOutput(reader.stream if isinstance(reader, PipesStdioMessageReader) else "none", muted)
+    return {reader.stream: Lines(take)}
