@@ -40,6 +40,11 @@ PYTHON = BIN / ("python.exe" if os.name == "nt" else "python")
 PLACE = VENV / ".place"  # where `.venv` was made: its programs name that folder in their first lines
 SERVERS = ROOT / ".servers"
 AZURITE = "azurite@3.37.0"
+OFFICIAL = {  # a folder each for the tests' other halves, so that several versions of one package can be had
+    "pipes-1.9": ["dagster-pipes==1.9.13"],
+    "pipes-1.13": ["dagster-pipes==1.13.27"],
+    "dagster-stores": ["dagster-aws==0.29.27", "dagster-gcp==0.29.27", "dagster-azure==0.29.27"],
+}
 
 # What to install for whom. `data` is apart because it goes without its dependencies: see pyproject.toml.
 SETS = {
@@ -245,6 +250,7 @@ def integration(arguments: Sequence[str]) -> int:
     """tests against real S3, Google Cloud Storage and Azure servers on this machine"""
     install("dev")
     servers([])
+    official()
     chosen = any(Path(argument.partition("::")[0]).exists() for argument in arguments)
     return call([str(BIN / "pytest"), *arguments, *([] if chosen else ["integration_tests"])])
 
@@ -264,8 +270,26 @@ def servers(_: Sequence[str]) -> int:
     return call([npm, "install", "--prefix", str(SERVERS), *quiet, AZURITE])
 
 
+def official() -> None:
+    """Have each of OFFICIAL in a folder of its own: one file each, without the hundreds that they depend on."""
+    for name, packages in OFFICIAL.items():
+        folder = SERVERS / "official" / name
+        stamp = folder / ".has"
+        if stamp.exists() and stamp.read_text(encoding="utf-8") == repr(packages):
+            continue
+        say(f"installing {' '.join(packages)} into {folder} (once)")
+        shutil.rmtree(folder, ignore_errors=True)
+        pip("install", "--no-deps", "--ignore-requires-python", "--target", str(folder), *packages)
+        stamp.write_text(repr(packages), encoding="utf-8")
+
+
+def pairings(arguments: Sequence[str]) -> int:
+    """run every pairing with the official packages and print the table of them"""
+    return integration(["-q", "integration_tests/pairing/test_matrix.py", *arguments])
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    command.__name__: command for command in (demo, check, test, integration, servers)
+    command.__name__: command for command in (demo, check, test, integration, pairings, servers)
 }
 
 

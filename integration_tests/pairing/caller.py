@@ -1,0 +1,49 @@
+"""The orchestration process of pairings: `python -m integration_tests.pairing.caller PLANS OUTCOMES`.
+
+Reads plans, one per line, and writes for each one line with what arrived, or why nothing did.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import sys
+import traceback
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import asdict
+from importlib import import_module
+from pathlib import Path
+
+from integration_tests.pairing.plans import Arrived, Plan, decode_plan
+
+
+def main(plans: Path, outcomes: Path) -> None:
+    for line in plans.read_text().splitlines():
+        plan = decode_plan(line)
+        outcome: dict[str, object] = {"name": plan.name}
+        try:
+            outcome |= {scene: asdict(arrived) for scene, arrived in run(plan).items()}
+        except Exception:
+            outcome["error"] = traceback.format_exc()
+        with outcomes.open("a") as file:
+            file.write(json.dumps(outcome) + "\n")
+
+
+def run(plan: Plan) -> dict[str, Arrived]:
+    module = "ours" if plan.orchestration == "ours" else "in_dagster"
+    play: Callable[[Plan], dict[str, Arrived]] = import_module(f"integration_tests.pairing.{module}").play
+    return play(plan)
+
+
+@contextmanager
+def own_streams(arrived: Arrived) -> Iterator[None]:
+    """What this process prints meanwhile: a reader copies the job's streams to its own."""
+    out, err = io.StringIO(), io.StringIO()
+    with redirect_stdout(out), redirect_stderr(err):
+        yield
+    arrived.streams = {"stdout": out.getvalue(), "stderr": err.getvalue()}
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), Path(sys.argv[2]))
