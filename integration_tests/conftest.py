@@ -9,6 +9,7 @@ from typing import NoReturn
 import pytest
 
 from integration_tests.servers.clouds import Cloud, CloudServer, MissingServerError, azure_server, gcs_server, s3_server
+from integration_tests.servers.process import PortTakenError
 from integration_tests.servers.proxy import Proxy
 
 
@@ -17,14 +18,37 @@ def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("filterwarnings", "ignore:Sending a large body directly:ResourceWarning")
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Real processes on a machine that others use too: what hangs is named, what is slow is not."""
+    for item in items:
+        if item.get_closest_marker("timeout") is None:
+            item.add_marker(pytest.mark.timeout(600))
+
+
 def running(start: Callable[[], CloudServer]) -> Iterator[CloudServer]:
     """The server for as long as the generator lives. Missing: skipped with the reason, except in CI."""
     try:
-        server = start()
+        server = entered(start)
     except MissingServerError as error:
         give_up(error)
-    with server.process:
+    try:
         yield server
+    finally:
+        server.process.stop()
+
+
+def entered(start: Callable[[], CloudServer], tries: int = 5) -> CloudServer:
+    """A running server; on another port where somebody else was faster to take the first."""
+    while True:
+        server = start()
+        try:
+            server.process.__enter__()
+        except PortTakenError:
+            tries -= 1
+            if not tries:
+                raise
+        else:
+            return server
 
 
 def give_up(error: MissingServerError) -> NoReturn:

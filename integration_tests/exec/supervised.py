@@ -8,13 +8,12 @@ import signal
 import subprocess
 import sys
 import textwrap
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from integration_tests.waiting import WAIT, wait_for
 from tests.external.launching import SOURCE, bootstrap, messages_in, negotiated
 
 PYTHON = sys.executable
@@ -80,7 +79,7 @@ def run(
     place: Place, *command: str, status: int = 0, environment: Mapping[str, str] | None = None
 ) -> subprocess.CompletedProcess[str]:
     done = subprocess.run(
-        arguments(*command), env=environment or place.environment(), capture_output=True, text=True, timeout=90,
+        arguments(*command), env=environment or place.environment(), capture_output=True, text=True, timeout=2 * WAIT,
         check=False,
     )  # fmt: skip
     assert done.returncode == status, done.stderr
@@ -93,10 +92,3 @@ def sh(script: str) -> tuple[str, str, str]:
 
 def python(source: str) -> tuple[str, str, str]:
     return (PYTHON, "-c", textwrap.dedent(source))
-
-
-def wait_for(condition: Callable[[], bool], seconds: float = 20) -> None:
-    deadline = time.monotonic() + seconds
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)  # another process' progress can only be looked at

@@ -16,8 +16,9 @@ from typing import Protocol
 import pytest
 
 from blobpipes.chunklog.header import reader_seal
-from integration_tests.exec.supervised import PYTHON, Place, arguments, python, run, sh, wait_for
-from tests.external.launching import methods, text_of
+from integration_tests.exec.supervised import PYTHON, Place, arguments, python, run, sh
+from integration_tests.waiting import WAIT, wait_for
+from tests.external.launching import chunks_in, methods, text_of
 
 TELL = 'echo "{\\"method\\":\\"log\\",\\"params\\":{\\"message\\":\\"%s\\"}}" >> "$BLOBPIPES_MESSAGES_FILE"\n'
 
@@ -163,20 +164,26 @@ def test_output_is_passed_through_and_sent_if_asked_for(place: Place, stdio: boo
 
 def test_standard_input_is_the_programs(place: Place) -> None:
     done = subprocess.run(
-        arguments("cat"), env=place.environment(), input="hello", capture_output=True, text=True, timeout=30, check=True
+        arguments("cat"),
+        env=place.environment(),
+        input="hello",
+        capture_output=True,
+        text=True,
+        timeout=WAIT,
+        check=True,
     )
     assert done.stdout == "hello"
 
 
 def test_a_grandchild_that_keeps_the_pipes_open_delays_nothing(place: Place) -> None:
-    command = sh("sleep 30 & echo $!; exit 4")
+    command = sh("sleep 600 & echo $!; exit 4")
     with subprocess.Popen(
         arguments(*command), env=place.environment(stdio=True), stdout=subprocess.PIPE, text=True
     ) as job:
         assert job.stdout is not None
         grandchild = int(job.stdout.readline())
         try:
-            assert job.wait(20) == 4
+            assert job.wait(WAIT) == 4
         finally:
             os.kill(grandchild, signal.SIGKILL)
     assert text_of(place.messages, "stdout") == f"{grandchild}\n"
@@ -230,7 +237,7 @@ def test_what_a_killed_program_has_written_arrives_however_suddenly_it_ends(plac
         job = start(*python(source % here.root), **here.environment())
         threading.Event().wait(chance.uniform(0, 0.5))
         here.kill_program()
-        assert job.wait(30) == 128 + signal.SIGKILL
+        assert job.wait(WAIT) == 128 + signal.SIGKILL
         said = (here.root / "said").stat().st_size
         numbers = [text for text in here.texts if not text.startswith("blobpipes exec")]
         assert numbers == [str(number) for number in range(len(numbers))]
@@ -239,21 +246,22 @@ def test_what_a_killed_program_has_written_arrives_however_suddenly_it_ends(plac
 
 
 def test_sigterm_reaches_the_program_and_its_children_and_what_was_said_is_sent(place: Place, start: Start) -> None:
-    job = start(*sh("trap 'kill %1; exit 9' TERM; " + TELL % "one" + "sleep 60 & echo ready; wait"))
+    job = start(*sh("trap 'kill %1; exit 9' TERM; " + TELL % "one" + "sleep 600 & echo ready; wait"))
     job.terminate()
-    assert job.wait(20) == 9
+    assert job.wait(WAIT) == 9
     assert place.texts == ["one"]
     assert place.exception["message"] == "exited with code 9"
 
 
 def test_a_program_that_ignores_sigterm_is_killed_within_the_grace(place: Place, start: Start) -> None:
     script = "trap '' TERM; " + TELL % "one" + "echo ready; while :; do sleep 0.2; done"
-    job = start(*sh(script), BLOBPIPES_TERM_GRACE="2")
+    job = start(*sh(script), BLOBPIPES_TERM_GRACE="8")
     job.terminate()
-    wait_for(lambda: place.log.exists() and place.texts == ["one"])  # at once, not after the program's end
-    assert job.poll() is None
-    assert job.wait(20) == 128 + signal.SIGKILL
-    assert place.exception["message"] == "killed by SIGKILL, because SIGTERM did not end it within 1.5 s"
+    assert job.wait(WAIT) == 128 + signal.SIGKILL
+    assert place.texts == ["one"]
+    (chunk,) = [chunk for chunk in chunks_in(place.log) if '"one"' in chunk]
+    assert "closed" not in chunk  # it was sent at once, not after the program's end
+    assert place.exception["message"] == "killed by SIGKILL, because SIGTERM did not end it within 6 s"
     assert place.left == []
 
 
@@ -262,16 +270,16 @@ def test_other_signals_are_the_programs_affair(place: Place, start: Start, name:
     job = start(*python(
         f"import signal, sys, threading\n"
         f"signal.signal(signal.SIG{name}, lambda *_: sys.exit(5))\n"
-        "print('ready', flush=True)\nthreading.Event().wait(60)"
+        "print('ready', flush=True)\nthreading.Event().wait(600)"
     ))  # fmt: skip
     job.send_signal(signal.Signals[f"SIG{name}"])
-    assert job.wait(20) == 5
+    assert job.wait(WAIT) == 5
     assert place.exception["message"] == "exited with code 5"
 
 
 def test_a_signal_that_we_were_started_to_ignore_stays_ignored(place: Place) -> None:
     script = 'trap "" HUP; "$0" -m blobpipes exec -- sh -c "kill -HUP \\$PPID; kill -HUP \\$\\$; exit 6"'
-    done = subprocess.run(["sh", "-c", script, PYTHON], env=place.environment(), timeout=30, check=False)
+    done = subprocess.run(["sh", "-c", script, PYTHON], env=place.environment(), timeout=WAIT, check=False)
     assert done.returncode == 6
 
 
@@ -325,7 +333,7 @@ def unreachable(place: Place) -> dict[str, str]:
 def resend(place: Place, *arguments: str, status: int = 0) -> subprocess.CompletedProcess[str]:
     command = [PYTHON, "-m", "blobpipes", "resend", *arguments]
     done = subprocess.run(
-        command, env=place.environment(launched=False), capture_output=True, text=True, timeout=60, check=False
+        command, env=place.environment(launched=False), capture_output=True, text=True, timeout=WAIT, check=False
     )
     assert done.returncode == status, done.stderr + done.stdout
     return done
@@ -350,7 +358,7 @@ def test_whoever_does_not_want_to_wait_for_the_store_leaves_with_all_on_disk(pla
     job = start(*sh(TELL % "one" + "echo ready"))
     wait_for(lambda: b"closed" in b"".join(path.read_bytes() for path in place.spool.glob("*/*.seg")))
     job.send_signal(signal.SIGINT)
-    assert job.wait(20) == 130
+    assert job.wait(WAIT) == 130
     assert job.stderr is not None
     assert "interrupted before all was sent" in job.stderr.read()
     place.log.unlink()
@@ -389,7 +397,7 @@ def test_after_sigkill_of_the_supervisor_resend_delivers_everything_once(place: 
         job = start(*python(source % here.root), **here.environment(stdio=round_number % 2 == 1))
         threading.Event().wait(chance.uniform(0, 0.4))
         job.kill()
-        job.wait(20)
+        job.wait(WAIT)
         wait_for((here.root / "done").exists)
         wait_for(lambda here=here: "alive" not in resend(here, "--list").stdout)  # type: ignore[misc]
         resend(here)
@@ -401,22 +409,23 @@ def test_after_sigkill_of_the_supervisor_resend_delivers_everything_once(place: 
 
 
 def test_resend_leaves_alone_what_a_running_process_keeps(place: Place, start: Start) -> None:
-    job = start(*sh(TELL % "one" + "echo ready; sleep 60"))
+    job = start(*sh(TELL % "one" + "echo ready; sleep 600"))
     assert "alive" in resend(place, "--list").stdout
     resend(place)
     folder = next(path for path in place.left if not path.name.startswith("exec-"))
     resend(place, str(folder), status=75)
     assert "left alone" in resend(place).stdout
     job.terminate()
-    assert job.wait(20) == 128 + signal.SIGTERM
+    assert job.wait(WAIT) == 128 + signal.SIGTERM
     assert place.texts == ["one"]
 
 
 def test_resend_says_when_the_log_has_ended_meanwhile(place: Place, start: Start) -> None:
-    job = start(*sh(TELL % "one" + "echo ready; sleep 60"))
+    job = start(*sh(TELL % "one" + "echo ready; sleep 600"))
     wait_for(lambda: b"one" in b"".join(path.read_bytes() for path in place.spool.glob("*/*.seg")))
+    wait_for((place.log / "1.json").exists)
     job.kill()
-    job.wait(20)
+    job.wait(WAIT)
     place.kill_program()
     (place.log / "2.json").write_bytes(reader_seal(2, "reader", {}, 1))
     assert "the log has ended" in resend(place, status=65).stderr

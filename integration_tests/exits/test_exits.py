@@ -9,14 +9,13 @@ import os
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
+from integration_tests.waiting import WAIT, wait_for
 from tests.external.launching import SOURCE, bootstrap, messages_in, methods, negotiated, run_job
 
 OPTIONS = {"interval": 600, "heartbeat": 0}
@@ -26,7 +25,7 @@ Start = Callable[[str], "subprocess.Popen[str]"]
 @pytest.fixture
 def environment(tmp_path: Path) -> dict[str, str]:
     params = negotiated(tmp_path / "log", options=OPTIONS)
-    return {**bootstrap(params), "BLOBPIPES_SPOOL_DIR": str(tmp_path / "spool")}
+    return {**bootstrap(params), "BLOBPIPES_SPOOL_DIR": str(tmp_path / "spool"), "BLOBPIPES_TERM_GRACE": f"{WAIT:g}"}
 
 
 @pytest.fixture
@@ -92,6 +91,7 @@ def start(environment: dict[str, str]) -> Iterator[Callable[[str], subprocess.Po
                 subprocess.Popen(
                     [sys.executable, "-c", source],
                     env={**os.environ, "PYTHONPATH": str(SOURCE), "PYTHONUNBUFFERED": "1", **environment},
+                    stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=subprocess.DEVNULL,
                     text=True,
@@ -106,61 +106,71 @@ def start(environment: dict[str, str]) -> Iterator[Callable[[str], subprocess.Po
 
 
 def test_sigterm_closes_with_what_was_said_before(start: Start, log: Path) -> None:
-    job = start(WITH + "print('ready'); time.sleep(60)")
+    job = start(WITH + "print('ready'); time.sleep(600)")
     job.terminate()
-    assert job.wait(20) == 128 + signal.SIGTERM
+    assert job.wait(WAIT) == 128 + signal.SIGTERM
     assert methods(messages_in(log)) == ["opened", "log", "closed"]
     assert last_exception(log) == "SystemExit: 143\n"
 
 
 def test_sigterm_without_a_with_block_flushes(start: Start, log: Path) -> None:
-    job = start(OPEN + "print('ready'); import time; time.sleep(60)")
+    job = start(OPEN + "print('ready'); import time; time.sleep(600)")
     job.terminate()
-    assert job.wait(20) == 143
+    assert job.wait(WAIT) == 143
     assert methods(messages_in(log)) == ["opened", "log", "log"]
 
 
+IN_C_CODE = "import ctypes; ctypes.{library}(None).system(b'echo ready; read line')"  # until standard input ends
+
+
 def test_sigterm_puts_everything_while_the_main_thread_is_in_c_code(start: Start, log: Path) -> None:
-    job = start(WITH + "print('ready'); import hashlib; hashlib.pbkdf2_hmac('sha256', b'x', b'y', 10**9)")
+    job = start(WITH + IN_C_CODE.format(library="CDLL"))
     job.terminate()
     wait_for(lambda: log.exists() and "log" in methods(messages_in(log)))
-    assert job.poll() is None  # still in the hash
-    job.kill()
-    job.wait(20)
+    assert job.poll() is None  # still in there
+    assert job.stdin is not None
+    job.stdin.close()
+    assert job.wait(WAIT) == 128 + signal.SIGTERM
 
 
-def wait_for(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 15
-    while not condition():
-        assert time.monotonic() < deadline
-        threading.Event().wait(0.02)  # another process' progress can only be looked at
+def test_sigterm_while_c_code_holds_pythons_lock_is_heard_when_it_lets_go(start: Start, log: Path) -> None:
+    job = start(WITH + IN_C_CODE.format(library="PyDLL"))
+    job.terminate()
+    before = methods(messages_in(log)) if log.exists() else []
+    assert "log" not in before  # nobody in that process can run Python; whoever kills it now loses the message
+    assert job.poll() is None
+    assert job.stdin is not None
+    job.stdin.close()
+    assert job.wait(WAIT) == 128 + signal.SIGTERM
+    assert methods(messages_in(log)) == ["opened", "log", "closed"]
 
 
 def test_a_handler_of_the_program_runs_too(start: Start, log: Path) -> None:
     source = (
         "import signal\nsignal.signal(signal.SIGTERM, lambda number, frame: sys.exit(7))\n"
         + WITH
-        + "print('ready'); time.sleep(60)"
+        + "print('ready'); time.sleep(600)"
     )
     job = start("import sys\n" + source)
     job.terminate()
-    assert job.wait(20) == 7
+    assert job.wait(WAIT) == 7
     assert last_exception(log) == "SystemExit: 7\n"
 
 
 def test_a_program_that_ignores_sigterm_goes_on(start: Start, log: Path) -> None:
     ignoring = "import signal\nsignal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
-    source = ignoring + WITH + "print('ready'); time.sleep(0.5)"
-    job = start(source)
+    job = start(ignoring + WITH + "print('ready'); sys.stdin.readline()")
     job.terminate()
-    assert job.wait(20) == 0
+    assert job.stdin is not None
+    job.stdin.close()
+    assert job.wait(WAIT) == 0
     assert messages_in(log)[-1]["params"] == {}
 
 
 def test_ctrl_c_is_reported(start: Start, log: Path) -> None:
-    job = start(WITH + "print('ready'); time.sleep(60)")
+    job = start(WITH + "print('ready'); time.sleep(600)")
     job.send_signal(signal.SIGINT)
-    assert job.wait(20) == -signal.SIGINT
+    assert job.wait(WAIT) == -signal.SIGINT
     assert last_exception(log) == "KeyboardInterrupt\n"
 
 
@@ -195,7 +205,7 @@ def test_a_forked_child_cannot_touch_the_log_and_the_parent_goes_on(environment:
 def test_sigterm_for_a_forked_child_is_not_the_parents(environment: dict[str, str], log: Path) -> None:
     source = WITH + (
         "child = os.fork()\n"
-        "    if child == 0:\n        time.sleep(60)\n"
+        "    if child == 0:\n        time.sleep(600)\n"
         "    os.kill(child, signal.SIGTERM)\n"
         "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == -signal.SIGTERM\n"
         "    p.log.info('two')"

@@ -10,12 +10,17 @@ import tempfile
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 
-START_TIMEOUT = 60.0  # seconds; the slowest needs 4 on a quiet machine
-STOP_TIMEOUT = 5.0
+START_TIMEOUT = 180.0  # seconds; the slowest needs 4 on a quiet machine
+STOP_TIMEOUT = 10.0
+
+
+class PortTakenError(RuntimeError):
+    """Somebody else got the port between the look for a free one and the server's start."""
 
 
 class ServerProcess:
@@ -91,7 +96,9 @@ class ServerProcess:
                     if status is not None
                     else f"is not ready after {self._start_timeout:g} s"
                 )
-                raise RuntimeError(f"{self.name} {state}; its log:\n{self.log()}")
+                log = self.log()
+                kind = PortTakenError if "in use" in log or "EADDRINUSE" in log else RuntimeError
+                raise kind(f"{self.name} {state}; its log:\n{log}")
             time.sleep(0.05)
 
     def _answers(self) -> bool:
@@ -110,7 +117,16 @@ def _die_with_parent() -> list[str]:
     return [setpriv, "--pdeathsig", "KILL"] if setpriv else []
 
 
+@contextmanager
+def closed_port() -> Iterator[int]:
+    """A port where nobody listens and, until the block ends, nobody can."""
+    with socket.socket() as holder:
+        holder.bind(("127.0.0.1", 0))
+        yield holder.getsockname()[1]
+
+
 def free_port() -> int:
+    """A port that was free a moment ago; who starts a server there must be ready to be too late."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port: int = probe.getsockname()[1]

@@ -122,7 +122,7 @@ class _Handler(BaseHTTPRequestHandler):
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_any  # noqa: N815 - http.server's names
 
     def forward(self, body: bytes, *, reply: bool) -> None:
-        connection = HTTPConnection("127.0.0.1", self.server.target_port, timeout=30)
+        connection = HTTPConnection("127.0.0.1", self.server.target_port, timeout=120)
         try:
             target, asked = self.path, dict(self.headers.items())
             if self.server.proxy.ignores_conditions:

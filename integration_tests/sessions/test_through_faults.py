@@ -27,6 +27,7 @@ from blobpipes.orchestration.session import PipesSession
 from blobpipes.wire.messages import CustomMessage
 from integration_tests.servers.clouds import Cloud, CloudServer
 from integration_tests.servers.proxy import REPLY_LOST, REQUEST_LOST, Canned, Fault, Proxy
+from integration_tests.waiting import WAIT
 
 AZURE_BUSY = b"<?xml version='1.0'?><Error><Code>ServerBusy</Code></Error>"
 SLOW_DOWN = {
@@ -64,6 +65,7 @@ def start(cloud: Cloud, tmp_path: Path) -> Iterator[Start]:
                         **environment,
                         **session.get_bootstrap_env_vars(),
                         "BLOBPIPES_SPOOL_DIR": str(tmp_path / "spool"),
+                        "BLOBPIPES_TERM_GRACE": f"{WAIT:g}",
                     },
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -84,7 +86,7 @@ def pace(job: subprocess.Popen[str]) -> int:
         threading.Event().wait(0.15)
         job.stdin.write("\n")
         job.stdin.flush()
-    return job.wait(120)
+    return job.wait(WAIT)
 
 
 def let_run(job: subprocess.Popen[str]) -> int:
@@ -93,7 +95,7 @@ def let_run(job: subprocess.Popen[str]) -> int:
     job.stdin.close()
     assert job.stdout is not None
     job.stdout.read()
-    return job.wait(120)
+    return job.wait(WAIT)
 
 
 def wait_for_line(job: subprocess.Popen[str], times: int = 1) -> None:
@@ -121,7 +123,8 @@ def test_a_job_behind_a_bad_line_delivers_everything_once(
     cloud_server: CloudServer, cloud: Cloud, start: Start, seed: int
 ) -> None:
     with Proxy(cloud_server.process.port) as proxy:
-        proxy.spoil([None, None, *script(cloud, seed)])  # loading the context is retried too, but for less long
+        # loading the context is retried too, but for less long; then two that are hit however few requests there are
+        proxy.spoil([None, None, REPLY_LOST, SLOW_DOWN[cloud.scheme], *script(cloud, seed)])
         with session_at(cloud) as session:
             job = start(session, 200, dict(cloud_server.through(proxy, cloud).env))
             assert pace(job) == 0
@@ -157,7 +160,7 @@ def kill_in_the_middle(cloud: Cloud, start: Start) -> None:
         wait_for_line(job, 2)
         wait_for_a_custom_message(session)
         job.kill()
-        job.wait(30)
+        job.wait(WAIT)
 
 
 def wait_for_a_custom_message(session: PipesSession) -> None:
@@ -168,7 +171,7 @@ def wait_for_a_custom_message(session: PipesSession) -> None:
             arrived.set()
 
     with session.message_handler.observed_by(observe):
-        assert session.get_custom_messages() or arrived.wait(60)
+        assert session.get_custom_messages() or arrived.wait(WAIT)
 
 
 def test_with_a_wal_a_killed_and_restarted_job_loses_and_repeats_nothing(cloud: Cloud, start: Start) -> None:
@@ -176,7 +179,7 @@ def test_with_a_wal_a_killed_and_restarted_job_loses_and_repeats_nothing(cloud: 
         job = start(session, 200, dict(cloud.env))
         wait_for_line(job, 2)
         job.kill()
-        job.wait(30)
+        job.wait(WAIT)
         assert let_run(start(session, 50, dict(cloud.env))) == 0
     said = session.get_custom_messages()
     assert said == (*range(41), *range(50))  # each process' own messages, once and in order
@@ -202,7 +205,7 @@ def test_sigterm_delivers_everything_said_before_it(cloud: Cloud, start: Start) 
         job = start(session, 200, dict(cloud.env))
         wait_for_line(job, 2)
         job.terminate()
-        assert job.wait(30) == 128 + signal.SIGTERM
+        assert job.wait(WAIT) == 128 + signal.SIGTERM
     assert session.get_custom_messages() == tuple(range(41))
     assert session.report.verdict == "failed"
     assert session.report.exception["name"] == "SystemExit"

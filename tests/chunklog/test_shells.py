@@ -84,7 +84,7 @@ class Reading:
 
     def finish(self) -> LogEnd:
         self.reader.process_gone()
-        end = self.reader.wait(30)
+        end = self.reader.wait(60)
         assert end is not None
         return end
 
@@ -120,7 +120,7 @@ def test_messages_are_delivered_while_the_process_runs(store: LocalStore) -> Non
     reading = Reading(store)
     writer = ChunkWriter(store, negotiated=True)
     writer.open(OPENED)
-    assert reading.some.wait(10)
+    assert reading.some.wait(60)
     assert reading.lines == [OPENED]
     writer.close(CLOSED)
     assert reading.finish().verdict == "complete"
@@ -149,7 +149,7 @@ def test_an_outage_is_outlived_and_told_once(store: LocalStore) -> None:
 
     writer = ChunkWriter(broken, negotiated=True, on_warning=warn, chance=chance)
     writer.open(OPENED)
-    assert warned.wait(10)
+    assert warned.wait(60)
     writer.close(CLOSED)
     assert len(warnings) == 1
     assert "503" in warnings[0]
@@ -203,7 +203,7 @@ def test_a_full_buffer_makes_the_caller_wait_until_the_store_is_back(store: Loca
     waiting.start()
     assert writer.stats.accepted == 2
     broken.error = None
-    waiting.join(20)
+    waiting.join(60)
     assert not waiting.is_alive()
     writer.close(CLOSED)
     reading = Reading(store)
@@ -221,7 +221,7 @@ def test_what_a_handler_raises_reaches_the_waiting_thread(store: LocalStore) -> 
     reader = LogReader(store, scheduler=Poller(), deliver=fail, report=lambda problem: None)
     reader.start()
     with pytest.raises(ZeroDivisionError):
-        reader.wait(10)
+        reader.wait(60)
     writer.close(CLOSED)
 
 
@@ -246,7 +246,7 @@ def test_threads_do_not_grow_with_the_number_of_sessions(tmp_path: Path) -> None
 def test_a_stopped_reader_leaves_the_log_as_it_is(store: LocalStore) -> None:
     reading = Reading(store)
     reading.reader.stop()
-    assert reading.reader.wait(10) is None
+    assert reading.reader.wait(60) is None
     assert store.get(chunk_key(1)) is None
 
 

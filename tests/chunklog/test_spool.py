@@ -170,7 +170,7 @@ def killed_with(tmp_path: Path, *lines: bytes) -> Path:
 
 def resumed(directory: Path, store: LocalStore) -> ChunkWriter:
     spool = Spool(directory, "wal", limit=1 << 20)
-    writer = ChunkWriter(store, negotiated=True, options=LogOptions(close_timeout=20), spool=spool)
+    writer = ChunkWriter(store, negotiated=True, options=LogOptions(close_timeout=60), spool=spool)
     closing = spool.left.closing if spool.left else None
     writer.resume(closing)
     writer.finish(closing)
@@ -300,7 +300,7 @@ def run_job(tmp_path: Path, how: str, **more: object) -> subprocess.CompletedPro
 def test_with_wal_a_restart_after_sigkill_delivers_everything_once(tmp_path: Path) -> None:
     assert run_job(tmp_path, "kill").returncode == -signal.SIGKILL
     reading = Reading(LocalStore(str(tmp_path / "store")))
-    assert reading.some.wait(10)
+    assert reading.some.wait(60)
     assert run_job(tmp_path, "close").returncode == 0
     assert reading.finish().verdict == "complete"
     logs = [line for line in reading.lines if b'"log"' in line]

@@ -170,7 +170,7 @@ class Stuck(PipesMessageWriterChannel):
         self.release = threading.Event()
 
     def write_message(self, message: Any) -> None:
-        self.release.wait(30.0)
+        self.release.wait(60.0)
 
 
 def test_a_channel_that_takes_nothing_does_not_hold_the_end_up_for_ever(capfd: pytest.CaptureFixture[str]) -> None:

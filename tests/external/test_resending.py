@@ -44,7 +44,7 @@ class Left:
 
     def deliver(self) -> int:
         (left,) = leftovers(self.root)
-        return deliver(left, timeout=20)
+        return deliver(left, timeout=60)
 
     @property
     def texts(self) -> list[str]:
@@ -120,7 +120,7 @@ def test_a_spool_of_a_process_that_was_not_supervised_is_found_by_its_folder(tmp
     found = leftover_in(journal.directory)
     assert found is not None
     assert (found.state, found.messages, found.run) == ("left", 1, None)
-    assert deliver(found, timeout=20) == 1
+    assert deliver(found, timeout=60) == 1
     assert methods(messages_in(tmp_path / "log")) == ["opened"]
     assert leftover_in(journal.directory) is None
 

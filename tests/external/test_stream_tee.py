@@ -31,7 +31,7 @@ class Pipe:
         return data
 
     def close(self) -> None:
-        self.tee.stop(5.0)
+        self.tee.stop(60.0)
         os.close(self.fd)
         os.close(self.original)
 
@@ -47,14 +47,14 @@ def test_what_is_written_is_heard_and_still_reaches_the_original(pipe: Pipe) -> 
     pipe.tee.start()
     os.write(pipe.fd, b"hello ")
     os.write(pipe.fd, b"world\n")
-    pipe.tee.stop(5.0)
+    pipe.tee.stop(60.0)
     assert "".join(pipe.heard) == "hello world\n"
     assert pipe.read_original(12) == b"hello world\n"
 
 
 def test_after_the_stop_the_descriptor_is_the_original_again(pipe: Pipe) -> None:
     pipe.tee.start()
-    pipe.tee.stop(5.0)
+    pipe.tee.stop(60.0)
     os.write(pipe.fd, b"later")
     assert pipe.read_original(5) == b"later"
     assert pipe.heard == []
@@ -62,8 +62,8 @@ def test_after_the_stop_the_descriptor_is_the_original_again(pipe: Pipe) -> None
 
 def test_a_second_stop_does_nothing(pipe: Pipe) -> None:
     pipe.tee.start()
-    pipe.tee.stop(5.0)
-    pipe.tee.stop(5.0)
+    pipe.tee.stop(60.0)
+    pipe.tee.stop(60.0)
 
 
 def test_a_closed_descriptor_is_not_captured() -> None:
@@ -72,7 +72,7 @@ def test_a_closed_descriptor_is_not_captured() -> None:
     os.close(reader)
     tee = StreamTee(fd, lambda text: None)
     assert tee.start() is False
-    tee.stop(5.0)
+    tee.stop(60.0)
 
 
 def test_more_than_a_pipe_holds_arrives_whole_and_in_order(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_child_that_goes_on_holding_the_descriptor_does_not_delay_the_stop(pip
     script = "import sys; print('before', flush=True); sys.stdin.read(); print('after', flush=True)"
     with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, stdout=pipe.fd) as child:
         assert pipe.read_original(7) == b"before\n"
-        pipe.tee.stop(5.0)
+        pipe.tee.stop(60.0)
         assert child.poll() is None
         assert "".join(pipe.heard) == "before\n"
         assert child.stdin is not None
@@ -115,7 +115,7 @@ def test_a_consumer_that_fails_costs_the_original_nothing(capsys: pytest.Capture
     for piece in (b"one", b"two"):
         os.write(fd, piece)
         assert os.read(original, 100) == piece
-    tee.stop(5.0)
+    tee.stop(60.0)
     os.close(fd)
     os.close(original)
     assert capsys.readouterr().err.count("no room") == 1
@@ -124,7 +124,7 @@ def test_a_consumer_that_fails_costs_the_original_nothing(capsys: pytest.Capture
 def test_a_consumer_that_hangs_delays_the_stop_by_the_timeout_at_most(capsys: pytest.CaptureFixture[str]) -> None:
     original, fd = os.pipe()
     release = threading.Event()
-    tee = StreamTee(fd, lambda text: release.wait(30.0) and None, interval=0.0)
+    tee = StreamTee(fd, lambda text: release.wait(60.0) and None, interval=0.0)
     tee.start()
     os.write(fd, b"text")
     assert os.read(original, 100) == b"text"
@@ -141,7 +141,7 @@ def test_a_descriptor_that_the_program_redirected_meanwhile_is_left_alone(pipe: 
     target = os.open(tmp_path / "own.log", os.O_WRONLY | os.O_CREAT)
     os.dup2(target, pipe.fd)
     os.close(target)
-    pipe.tee.stop(5.0)
+    pipe.tee.stop(60.0)
     os.write(pipe.fd, b"to my log")
     assert (tmp_path / "own.log").read_bytes() == b"to my log"
     assert pipe.heard == ["to the pipe"]
@@ -159,8 +159,8 @@ def test_no_descriptor_is_left_open_afterwards() -> None:
         tee = StreamTee(1, lambda text: None)
         tee.start()
         print("text")
-        tee.stop(5.0)
-        tee._thread.join(5.0)
+        tee.stop(60.0)
+        tee._thread.join(60.0)
         assert os.listdir("/proc/self/fd") == before
         """
     )
@@ -181,7 +181,7 @@ def test_prints_c_output_and_children_are_heard_in_order_and_seen_by_the_caller(
         sys.stdout.write("no newline, then ")
         sys.stdout.flush()
         ctypes.CDLL(None).puts(b"C")
-        tee.stop(5.0)
+        tee.stop(60.0)
         print("after")
         print(repr("".join(heard)), file=sys.stderr)
         """
@@ -200,8 +200,8 @@ def test_lines_are_heard_while_the_program_runs_though_its_output_is_no_terminal
         tee = StreamTee(1, lambda text: heard.set(), interval=0.0)
         tee.start()
         print("no flush")
-        assert heard.wait(20), "the line stayed in Python's buffer"
-        tee.stop(5.0)
+        assert heard.wait(60), "the line stayed in Python's buffer"
+        tee.stop(60.0)
         assert not sys.stdout.line_buffering
         """
     )
@@ -232,11 +232,11 @@ def test_a_forked_child_can_stop_without_disturbing_its_parent() -> None:
         child = os.fork()
         if child == 0:
             print("child")
-            tee.stop(5.0)
+            tee.stop(60.0)
             os._exit(0)
         os.waitpid(child, 0)
         print("parent")
-        tee.stop(5.0)
+        tee.stop(60.0)
         print(repr("".join(heard)), file=sys.stderr)
         """,
         MAY_FORK,

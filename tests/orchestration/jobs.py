@@ -29,7 +29,7 @@ from blobpipes.wire.messages import (
 )
 from blobpipes.wire.params import PipesParams
 
-WAIT = 20.0  # seconds after which a test gives up waiting for another thread
+WAIT = 60.0  # seconds after which a test gives up waiting for another thread
 
 
 def made(asset: str = "orders", version: str | None = None, **metadata: Any) -> PipesMessage:

@@ -36,7 +36,7 @@ def test_every_lane_is_read_to_its_own_end(tmp_path: Path, lanes: int | str) -> 
     url = f"file://{tmp_path}?interval=100ms"
     with open_pipes_session(RunContext(), url=url, lanes=lanes) as session:
         jobs = [start(session, BLOBPIPES_LANE=str(lane)) for lane in range(3)]
-        assert [job.wait(30) for job in jobs] == [0, 0, 0]
+        assert [job.wait(60) for job in jobs] == [0, 0, 0]
     report = session.report
     assert report is not None
     assert (report.verdict, len(report.writers)) == ("complete", 3)
@@ -50,7 +50,7 @@ def test_a_lane_that_never_came_is_named(tmp_path: Path) -> None:
         pytest.raises(IncompleteError, match="Writer 1: The process ended, and not one message") as caught,
         open_pipes_session(RunContext(), url=f"file://{tmp_path}", lanes=2) as session,
     ):
-        assert start(session, BLOBPIPES_LANE="0").wait(30) == 0
+        assert start(session, BLOBPIPES_LANE="0").wait(60) == 0
     assert caught.value.report is session.report
 
 

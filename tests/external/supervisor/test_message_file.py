@@ -42,7 +42,7 @@ class Following:
 
     def wait(self, count: int) -> bool:
         with self.came:
-            return self.came.wait_for(lambda: len(self.lines) >= count, 20)
+            return self.came.wait_for(lambda: len(self.lines) >= count, 60)
 
     def append(self, data: bytes) -> None:
         with self.path.open("ab") as file:
@@ -70,7 +70,7 @@ def test_whoever_wakes_it_is_told_after_the_file_was_read(following: Following) 
     following.file.start()
     os.write(following.file.wake, b"\x0f")
     with following.came:
-        assert following.came.wait_for(lambda: following.woken, 20)
+        assert following.came.wait_for(lambda: following.woken, 60)
         assert following.lines == [b"one"]
     assert following.file.finish(20)
 
