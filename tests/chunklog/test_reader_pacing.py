@@ -56,6 +56,22 @@ def test_looks_fall_just_after_the_writers_chunks(writer_interval: float, reader
     assert looks <= 500 / min(reader_interval, writer_interval * max(1, int(reader_interval / writer_interval))) * 1.25
 
 
+@pytest.mark.parametrize("interval", [10.0, 45.0])
+def test_a_reader_that_waited_for_long_is_soon_close_behind(interval: float) -> None:
+    """A machine that takes minutes to start: the first chunk may have stood there for a whole interval."""
+    world = World()
+    reading = reading_of(world, interval)
+    begun = 120.0 + 0.37 * interval
+    reading.run_to(begun)
+    writer = world.writer(interval=interval)
+    for tick in range(int(20 * interval)):
+        writer.accept(message("log", tick), world.now)
+        run_both(world, writer, reading, begun + tick + 1)
+    lags = [(at - begun) % interval for at, _, there in reading.gets if there]
+    assert len(lags) >= 18
+    assert max(lags[10:]) <= 1.0
+
+
 def test_an_idle_pause_is_only_used_after_a_long_silence() -> None:
     world = World()
     writer, reading = world.writer(interval=5.0, heartbeat=0), reading_of(world, 5.0, idle=60.0, heartbeat=0)

@@ -72,6 +72,13 @@ def test_a_result_comes_early_and_pays_a_put_of_its_own() -> None:
     assert 20 <= extra <= 31
 
 
+@pytest.mark.parametrize("interval", [2.0, 10.0, 30.0])
+def test_a_job_that_says_little_waits_for_its_writer_or_its_reader_but_not_for_both(interval: float) -> None:
+    """Looks that find nothing because nothing was said must not draw the reader away from where chunks come."""
+    sparse = Workload(seconds=7200.0, rate=0.02)
+    assert forecast_ours(sparse.trace(), LogOptions(interval=interval)).latency.worst <= interval + 1.0
+
+
 def test_the_official_pair_is_slower_at_the_same_interval() -> None:
     ours, official = forecast_ours(BUSY.trace(), LogOptions()), forecast_official(BUSY.trace(), 10.0)
     assert ours.latency.mean == pytest.approx(5.4, abs=0.5)

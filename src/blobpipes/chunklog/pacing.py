@@ -108,9 +108,10 @@ class WriterPacing:
 class ReaderPacing:
     """Decides when to look for the next chunk. Times are the reader's monotonic clock.
 
-    `_aim` is how long after the writer's own time of a chunk a look finds it. Like a sender that probes for
-    the capacity of a link, each hit lowers it a little and a miss raises it, so that looks stay close behind
-    the chunks whatever a put takes and however the two clocks drift.
+    `_aim` is how long after the writer's own time of a chunk a look finds it. The first chunk may have stood there
+    for as long as the last look without it is past, so half of that doubt is taken off after each hit until little
+    is left. Then, like a sender that probes for the capacity of a link, each hit lowers the aim a little and a miss
+    raises it, so that looks stay close behind the chunks whatever a put takes and however the two clocks drift.
     """
 
     interval: float
@@ -120,6 +121,9 @@ class ReaderPacing:
     _stream: str | None = None
     _caught_up: bool = False  # an absent answer has followed a chunk of this stream: it was fresh
     _aim: float = float("inf")
+    _doubt: float = 0.0  # by so much the aim may still be too late
+    _step: float = 0.0  # by so much the last hit lowered the aim
+    _absent_at: float = float("-inf")  # when the last look found nothing
     _hits: int | None = None  # predictions that were right since the last miss; None before the first miss
     _predicted: float | None = None
     _missed: bool = False
@@ -131,11 +135,17 @@ class ReaderPacing:
         self._silent = self._silent + 1 if empty else 0
         if stream != self._stream:
             self._stream, self._aim, self._caught_up, self._hits = stream, float("inf"), False, None
+            self._step, self._doubt = 0.0, min(self.interval, now - self._absent_at)
         lag = now - elapsed  # the clocks' difference included
+        as_predicted = lag < self._aim + BOLD_PROBE  # a chunk that was frozen long before proves nothing
+        if lag < self._aim < float("inf"):
+            self._doubt = max(0.0, self._doubt - (self._aim - lag))
         self._aim = lag if self._missed else min(self._aim, lag)
+        if self._aim < self._absent_at - elapsed:  # too early: a look at that moment did not find this chunk
+            self._aim, self._hits, self._doubt = self._absent_at - elapsed, 0, 0.0
         if self._aim + elapsed + next_within <= now:
             return now
-        self._learn()
+        self._learn(as_predicted=as_predicted)
         promised = self._aim + elapsed + next_within
         self._predicted = self._latest_within_interval(now, promised, next_within)
         return self._phased(now, self._predicted) if self._caught_up else now
@@ -148,6 +158,7 @@ class ReaderPacing:
 
     def after_absent(self, now: float) -> float:
         """When to look after an answer "not there"."""
+        self._absent_at = now
         if not self._seen_any:
             pause, self._first_pause = self._first_pause, min(self._first_pause * 1.5, self.interval)
             return now + min(pause, self.interval)
@@ -156,22 +167,26 @@ class ReaderPacing:
             return self._phased(now, self._predicted)
         if self._predicted is not None:  # a put that takes a little longer than usual: one more look
             self._missed, self._predicted = True, None
-            return now + min(SECOND_LOOK, self.interval)
+            return now + min(max(SECOND_LOOK, self._step), self.interval)  # where it would have been found before
         self._missed = False
         self._silent += 1
         pause = max(self.idle, self.interval) if self._silent > SILENT_LOOKS else self.interval
         return now + pause
 
-    def _learn(self) -> None:
+    def _learn(self, *, as_predicted: bool) -> None:
         """The newest chunk that there can be was found: did the last look come too early, or as predicted?"""
         if self._missed:
-            self._missed, self._hits = False, 0
-        elif self._predicted is not None and self._caught_up:
-            self._aim -= self._probe()
+            self._missed, self._hits, self._doubt = False, 0, self._step
+        elif self._predicted is not None and self._caught_up and as_predicted:
+            self._step = self._probe()
+            self._aim -= self._step
+            self._doubt = max(0.0, self._doubt - self._step)
             self._hits = None if self._hits is None else self._hits + 1
 
     def _probe(self) -> float:
-        """How much earlier the next look may be: boldly until the first miss, then in small steps."""
+        """How much earlier the next look may be: by halves, then boldly until the first miss, then in small steps."""
+        if self._doubt > 2 * BOLD_PROBE:
+            return self._doubt / 2
         return BOLD_PROBE if self._hits is None else min(BOLD_PROBE, SMALL_PROBE * 2.0 ** (self._hits // 16))
 
     def _latest_within_interval(self, now: float, promised: float, next_within: float) -> float:
