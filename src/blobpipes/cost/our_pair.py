@@ -15,7 +15,8 @@ from typing import Final
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.reader_core import ReaderCore
 from blobpipes.chunklog.reader_types import Deliver, Get, ListChunks, Listed, ReaderAction, ReaderSettings, Seal
-from blobpipes.chunklog.writer_core import Request, Verb, WriterCore
+from blobpipes.chunklog.writer_core import WriterCore
+from blobpipes.chunklog.writer_types import Request, Verb
 from blobpipes.cost.bill import Ledger
 from blobpipes.cost.forecast import Conditions, Forecast, Latency, Tally, prolong, window
 from blobpipes.cost.trace import Message, Trace, Workload
