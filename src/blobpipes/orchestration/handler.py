@@ -199,18 +199,22 @@ class PipesMessageHandler:
             self.report_problem("unwanted", f"{method} came after closed")  # official writers add captured output
         is_result = isinstance(payload, _RESULTS)
         self.inbox.count(method)
-        with self._isolated(f"handling {method}", is_result=is_result):
-            self._dispatch(payload)
+        with self.isolated(f"handling {method}", is_result=is_result):
+            self.perform(payload)
         for observer in tuple(self._observers):
-            with self._isolated(f"the observer of {method}", is_result=is_result):
+            with self.isolated(f"the observer of {method}", is_result=is_result):
                 observer(PipesEvent(payload, self._writer, chunk))
         if isinstance(payload, Closed):  # last, because whoever waits for it may leave at once
             self.inbox.closed(self._writer, payload.exception)
 
-    def _dispatch(self, payload: Payload) -> None:
+    def perform(self, payload: Payload) -> None:
+        """Do what a good message says. May raise: that is reported, and what follows is not affected.
+
+        Another orchestrator's adapter does it otherwise, in a subclass.
+        """
         match payload:
             case Opened():
-                self._handle_opened(payload)
+                self._say_opened(self.note_opened(payload))
             case Closed():
                 self._log_exception(payload)
             case Log():
@@ -224,14 +228,18 @@ class PipesMessageHandler:
             case CustomMessage():
                 self.inbox.add_custom(payload.payload)
 
-    def _handle_opened(self, payload: Opened) -> None:
+    def note_opened(self, payload: Opened) -> int:
+        """Keep what the process told, and tell the reader; the how manyth process of this writer it is, from 1."""
         number = self.inbox.opened(self._writer)
+        self.opened_payload = {"extras": payload.extras}
+        self._message_reader.on_opened(self.opened_payload)
+        return number
+
+    def _say_opened(self, number: int) -> None:
         if number == 1:
             self.say(logging.INFO, "external process successfully opened dagster pipes.")
         else:
             self.say(logging.WARNING, f"external process number {number} in this place has opened.")
-        self.opened_payload = {"extras": payload.extras}
-        self._message_reader.on_opened(self.opened_payload)
 
     def _log_exception(self, payload: Closed) -> None:
         if payload.exception is not None:
@@ -246,7 +254,8 @@ class PipesMessageHandler:
     # --- failures on our side -------------------------------------------------------------------------
 
     @contextmanager
-    def _isolated(self, doing: str, *, is_result: bool) -> Iterator[None]:
+    def isolated(self, doing: str, *, is_result: bool) -> Iterator[None]:
+        """What the block raises is reported, and counted if it was about a result; it goes no further."""
         try:
             yield
         except Exception as error:  # noqa: BLE001 - the caller's code; it must not stop what follows

@@ -6,28 +6,20 @@ much that is, the end of its log is proved, and only then does the block return 
 
 from __future__ import annotations
 
-import logging
 import os
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from typing import Any, Final, Literal
+from contextlib import ExitStack, contextmanager
+from typing import Any, Final
 
 from blobpipes.clock import SYSTEM_CLOCK, Clock
-from blobpipes.errors import (
-    DamagedArchiveError,
-    IncompleteError,
-    InvalidOptionError,
-    InvalidUrlError,
-    NeverOpenedError,
-    NotArchivedError,
-    StoreError,
-)
+from blobpipes.errors import InvalidOptionError, InvalidUrlError
 from blobpipes.orchestration.blob_store_reader import Cleanup, PipesBlobStoreMessageReader
 from blobpipes.orchestration.context_injectors import PipesBlobStoreContextInjector, PipesContextInjector
+from blobpipes.orchestration.ending import OnIncomplete, attach_report, checked_policy, clean_up, judge
 from blobpipes.orchestration.handler import PipesEvent, PipesMessageHandler
 from blobpipes.orchestration.ids import new_id
 from blobpipes.orchestration.message_readers import PipesMessageReader
-from blobpipes.orchestration.report import PipesSessionReport, build_report, counted
+from blobpipes.orchestration.report import build_report
 from blobpipes.orchestration.run_context import RunContext
 from blobpipes.orchestration.session import PipesSession
 from blobpipes.wire.context import encode_context
@@ -45,7 +37,7 @@ def open_pipes_session(
     extras: Mapping[str, Any] | None = None,
     session: str | None = None,
     include_stdio_in_messages: bool = False,
-    on_incomplete: Literal["raise", "warn"] = "raise",
+    on_incomplete: OnIncomplete = "raise",
     on_event: Callable[[PipesEvent], None] | None = None,
     attach: bool = False,
     cleanup: Cleanup = "keep",
@@ -87,8 +79,7 @@ def open_pipes_session(
         NeverOpenedError: not one message came; says where each side wrote and looked.
         IncompleteError: messages came, but not provably all.
     """
-    if on_incomplete not in ("raise", "warn"):
-        raise ValueError(f"on_incomplete is 'raise' or 'warn', not {on_incomplete!r}")
+    checked_policy(on_incomplete)
     if attach and session is None and message_reader is None:
         raise InvalidOptionError("attach needs the name of the session", remedy="Pass session=.")
     if message_reader is not None:
@@ -140,11 +131,11 @@ def open_pipes_session(
     )
     opened.end(report)
     if failure is not None:
-        _attach(report, failure)
+        attach_report(report, failure)
         raise failure
-    _judge(report, handler, context_injector, message_reader, on_incomplete)
-    if report.verdict == "complete" and report.all_arrived:
-        _clean_up(handler)
+    looked = f"{context_injector.no_messages_debug_text()} {message_reader.no_messages_debug_text()}"
+    judge(report, handler, looked=looked, on_incomplete=on_incomplete)
+    clean_up(report, handler)
 
 
 class _Location:
@@ -186,50 +177,3 @@ def _refuse(beside: str, **given: Any) -> None:
         raise InvalidOptionError(
             f"{names[0]} has no effect beside {beside}", remedy=f"Give {names[0]} to those objects themselves."
         )
-
-
-def _clean_up(handler: PipesMessageHandler) -> None:
-    """What stays behind costs a little; it is no reason to fail a session in which everything came."""
-    try:
-        handler.inbox.clean_up()
-    except (StoreError, NotArchivedError, DamagedArchiveError) as error:
-        handler.say(logging.WARNING, f"the session could not be cleaned up: {error}")
-
-
-def _attach(report: PipesSessionReport, failure: BaseException) -> None:
-    """Let the block's own exception tell how far the session came."""
-    with suppress(AttributeError):  # some exceptions take no attributes
-        failure.report = report  # type: ignore[attr-defined]
-        if hasattr(failure, "add_note"):  # Python 3.11
-            failure.add_note(f"[pipes] {report.summary()}")
-
-
-def _judge(
-    report: PipesSessionReport,
-    handler: PipesMessageHandler,
-    injector: PipesContextInjector,
-    reader: PipesMessageReader,
-    on_incomplete: Literal["raise", "warn"],
-) -> None:
-    """Raise or warn unless everything came."""
-    if report.all_arrived:
-        return
-    error = _incomplete(report, injector, reader)
-    if on_incomplete == "raise":
-        raise error
-    handler.say(logging.WARNING, str(error))
-
-
-def _incomplete(
-    report: PipesSessionReport, injector: PipesContextInjector, reader: PipesMessageReader
-) -> IncompleteError:
-    if report.verdict == "truncated" and not report.messages:
-        looked = f"{injector.no_messages_debug_text()} {reader.no_messages_debug_text()}"
-        return NeverOpenedError(f"no message came from the external process. {looked}", report=report)
-    if report.verdict in ("complete", "failed"):
-        return IncompleteError(
-            f"{counted(report.failed_results, 'result')} came but could not be handled",
-            report=report,
-            remedy="See the problems of kind 'handler' in the report: code on this side failed.",
-        )
-    return IncompleteError(f"the session is {report.verdict}. {report.detail}", report=report)
