@@ -45,6 +45,7 @@ OFFICIAL = {  # a folder each for the tests' other halves, so that several versi
     "pipes-1.13": ["dagster-pipes==1.13.27"],
     "dagster-stores": ["dagster-aws==0.29.27", "dagster-gcp==0.29.27", "dagster-azure==0.29.27"],
 }
+CHECKOV = "checkov==3.3.30"
 
 # What to install for whom. `data` is apart because it goes without its dependencies: see pyproject.toml.
 SETS = {
@@ -288,8 +289,33 @@ def pairings(arguments: Sequence[str]) -> int:
     return integration(["-q", "integration_tests/pairing/test_matrix.py", *arguments])
 
 
+def terraform(arguments: Sequence[str]) -> int:
+    """format, security scan and tests of terraform/ (needs the program terraform)"""
+    if shutil.which("terraform") is None:
+        say("terraform is missing (remedy: install it; versions from 1.9 on)")
+        return 1
+    install("dev")
+    checkov = SERVERS / "checkov"
+    if not (checkov / "bin" / "checkov").exists():  # it pins what others need newer, so it lives alone
+        say(f"installing {CHECKOV} into {checkov} (once)")
+        alone = [str(BIN / "python"), "-m", "venv", "--without-pip", str(checkov)]
+        if call(alone) or call([str(BIN / "pip"), "--python", str(checkov), "install", "--quiet", CHECKOV]):
+            return 1
+    steps = {
+        "terraform fmt": ["terraform", "fmt", "-check", "-recursive", "terraform"],
+        "checkov": [
+            str(checkov / "bin" / "checkov"),
+            *("-d", "terraform", "--config-file", "terraform/.checkov.yaml", "--skip-download"),
+        ],
+        "tests": [str(BIN / "pytest"), "integration_tests/terraform", *arguments],
+    }
+    failed = [title for title, command in steps.items() if call(command)]
+    say(f"FAILED: {', '.join(failed)}" if failed else "terraform: all passed")
+    return int(bool(failed))
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    command.__name__: command for command in (demo, check, test, integration, pairings, servers)
+    command.__name__: command for command in (demo, check, test, integration, pairings, servers, terraform)
 }
 
 
