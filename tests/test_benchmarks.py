@@ -6,6 +6,7 @@ import json
 
 import pytest
 
+from benchmarks import bytes as sizes
 from benchmarks import calls, hour, losses, sessions
 from benchmarks.plan import Outcome
 
@@ -28,7 +29,15 @@ def test_minutes_of_a_slow_handler_lose_nothing() -> None:
     assert (list(outcome.arrived), outcome.caller_notes) == (list(outcome.sent), ["complete"])
 
 
-@pytest.mark.parametrize("module", [calls, sessions, losses])
+def test_compression_saves_most_of_what_jobs_log(capsys: pytest.CaptureFixture[str]) -> None:
+    assert sizes.main(["--repeat", "1", "--json"]) == 0
+    measured = {(one["content"], one["codec"]): one for one in json.loads(capsys.readouterr().out)}
+    large = {codec: measured["7000 log lines, 1 MiB", codec]["stored"] for codec in ("off", "gzip", "zstd")}
+    assert large["zstd"] < large["gzip"] < large["off"] / 5
+    assert measured["10 log lines", "gzip"]["stored"] == measured["10 log lines", "off"]["stored"]
+
+
+@pytest.mark.parametrize("module", [calls, sessions, losses, sizes])
 def test_every_benchmark_says_what_it_does(module: object, capsys: pytest.CaptureFixture[str]) -> None:
     with pytest.raises(SystemExit) as ended:
         module.main(["--help"])  # type: ignore[attr-defined]

@@ -10,6 +10,7 @@ from typing import Any
 
 import pytest
 
+from blobpipes.chunklog.compressing import codecs_here
 from blobpipes.errors import (
     DagsterPipesError,
     IncompleteError,
@@ -226,6 +227,7 @@ def test_a_url_gives_both_halves_under_one_prefix(url: str) -> None:
             "include_stdio_in_messages": False,
             "blobpipes": {
                 "v": 1, "url": place, "sid": "nightly/1", "create": True, "restarts": 0, "options": {},
+                "z": list(codecs_here()),
             },
         }  # fmt: skip
         store = open_store(place)

@@ -15,6 +15,7 @@ from hashlib import blake2b
 from typing import Any, Final
 
 from blobpipes.chunklog.archive_note import ArchiveNote, read_note
+from blobpipes.chunklog.compressing import OFF, compress, expand
 
 HEADER_KEY: Final = "blobpipes"
 ENVELOPE_KEY: Final = "__blobpipes"
@@ -93,10 +94,16 @@ class CorruptChunk:
 AnyChunk = NegotiatedChunk | LegacyChunk | CorruptChunk
 
 
-def encode_chunk(header: ChunkHeader, lines: Sequence[bytes]) -> bytes:
-    """The object of a negotiated chunk: the header line, then the messages, joined by newlines."""
+def encode_chunk(header: ChunkHeader, lines: Sequence[bytes], *, codec: str = OFF) -> bytes:
+    """The object of a negotiated chunk: the header line, then the messages, joined by newlines; compressed by
+    `codec` where that pays."""
     body = b"\n".join(lines)
-    wire = {**_header_fields(header), "b": len(body), "h": _digest(body)}
+    wire = _header_fields(header)
+    smaller = compress(body, codec)
+    if smaller is not None:
+        wire |= {"z": codec, "u": len(body)}
+        body = smaller
+    wire |= {"b": len(body), "h": _digest(body)}
     text = json.dumps({HEADER_KEY: wire}, separators=(",", ":")).encode()
     return text + b"\n" + body if lines else text
 
@@ -161,6 +168,10 @@ def _parse_negotiated(raw: Mapping[str, Any], body: bytes) -> NegotiatedChunk | 
         return CorruptChunk(f"{len(body)} bytes of {length} are there", header)
     if _digest(body) != digest:
         return CorruptChunk("the hash of the messages does not match", header)
+    try:
+        body = expand(body, str(raw["z"]), int(raw["u"])) if "z" in raw else body
+    except _DAMAGE as error:
+        return CorruptChunk(str(error), header)
     lines = body.split(b"\n") if body else []
     if len(lines) != header.count:
         return CorruptChunk(f"{len(lines)} messages of {header.count} are there", header)

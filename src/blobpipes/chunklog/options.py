@@ -16,6 +16,7 @@ from typing import Any, Final, Literal
 from blobpipes.errors import InvalidOptionError
 
 SpoolMode = Literal["spill", "wal", "off"]
+Compression = Literal["auto", "gzip", "zstd", "off"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
@@ -60,6 +61,10 @@ class LogOptions:
     close_timeout: float = 300.0
     """How long `close` keeps trying to store what was accepted before it raises."""
 
+    compression: Compression = "auto"
+    """How a chunk's messages are compressed, where that saves: `auto` by the best that both sides have, `gzip` so
+    that any Python can read it, `zstd` (or gzip, where the job lacks it), `off`. Never for an official orchestrator."""
+
     strict_bytes: bool = False
     """With an official orchestrator: write not one byte that the official package would not write.
     Costs the header by which a restarted job finds its own messages."""
@@ -96,6 +101,7 @@ _KINDS: Final[Mapping[str, str]] = {
     "max_spool": "size",
     "idle": "duration",
     "close_timeout": "duration",
+    "compression": "choice",
     "strict_bytes": "flag",
 }
 
@@ -104,7 +110,10 @@ _UNITS: Final[Mapping[str, Mapping[str, float]]] = {
     "size": {"": 1, "b": 1, "kb": 1000, "mb": 10**6, "kib": KIB, "mib": MIB, "k": KIB, "m": MIB},
     "count": {"": 1},
 }
-_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {"spool": ("spill", "wal", "off")}
+_CHOICES: Final[Mapping[str, tuple[str, ...]]] = {
+    "spool": ("spill", "wal", "off"),
+    "compression": ("auto", "gzip", "zstd", "off"),
+}
 _FLAGS: Final = {
     **dict.fromkeys(("1", "true", "yes", "on"), True),
     **dict.fromkeys(("0", "false", "no", "off"), False),

@@ -24,6 +24,7 @@ class Frozen:
     header: ChunkHeader
     batch: Batch
     data: bytes
+    size: int  # bytes that it keeps in memory
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +32,7 @@ class Framing:
     """What the chunks of one process have in common."""
 
     stream: str
-    options: LogOptions
+    options: LogOptions  # compression `auto` means off here: it takes a reader's word, see `compressing.agreed`
     negotiated: bool  # the reader is ours: with headers, and as small as it likes
     opened_at: float  # monotonic seconds
 
@@ -55,5 +56,7 @@ class Framing:
             flags=flags,
         )
         if self.negotiated:
-            return Frozen(header, batch, encode_chunk(header, batch.lines))
-        return Frozen(header, batch, encode_compatible(header, batch.lines, strict=self.options.strict_bytes))
+            data = encode_chunk(header, batch.lines, codec=self.options.compression)
+        else:
+            data = encode_compatible(header, batch.lines, strict=self.options.strict_bytes)
+        return Frozen(header, batch, data, max(len(data), sum(map(len, batch.lines))))

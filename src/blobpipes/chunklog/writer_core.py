@@ -82,7 +82,7 @@ class WriterCore:
 
     def has_room(self, size: int) -> bool:
         """Whether a message of `size` bytes can be taken without exceeding the limits of memory and disk."""
-        frozen = len(self._frozen.data) if self._frozen else 0
+        frozen = self._frozen.size if self._frozen else 0
         return self._buffer.has_room(size, max(0, self._options.max_buffer - frozen))
 
     def undelivered_in_memory(self) -> list[Record]:

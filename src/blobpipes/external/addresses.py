@@ -13,6 +13,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, fields
 from typing import Any, Final
 
+from blobpipes.chunklog.compressing import agreed
 from blobpipes.chunklog.layout import lane_prefix
 from blobpipes.chunklog.options import LogOptions, parse_options
 from blobpipes.errors import DagsterPipesError, InvalidUrlError
@@ -111,6 +112,13 @@ def log_options(params: PipesParams, url: str | None, given: Mapping[str, Any]) 
     for own in _own_urls(url):
         options = parse_options(own.options, options)
     return parse_options(given, options)
+
+
+def with_agreed_compression(options: LogOptions, params: PipesParams) -> LogOptions:
+    """The options with the compression that both sides have. An official reader, or an older one, says of none."""
+    offered = (entry_of(params) or {}).get("z") or ()
+    codec = agreed(options.compression, [each for each in offered if isinstance(each, str)])
+    return parse_options({"compression": codec}, options)
 
 
 def bucket_url(params: PipesParams, url: str | None) -> str:

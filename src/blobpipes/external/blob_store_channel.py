@@ -67,8 +67,10 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
         Raises:
             UndeliveredError: the store did not take it within `close_timeout`.
         """
-        options = self.options
         store = self._make_store()
+        options = self.options
+        if isinstance(store, HookStore):  # a user's function takes text
+            options = parse_options({"compression": "off"}, options)
         writer = self._writer = ChunkWriter(
             store,
             options=options,

@@ -17,6 +17,7 @@ from blobpipes.external.addresses import (
     log_options,
     messages_address,
     text_param,
+    with_agreed_compression,
 )
 from blobpipes.external.blob_store_channel import PipesBlobStoreMessageWriterChannel, StoreMessageWriterChannel
 from blobpipes.external.channels import (
@@ -101,7 +102,7 @@ class PipesBlobStoreMessageWriter(PipesMessageWriter[T_BlobStoreMessageWriterCha
 
     @contextmanager
     def open(self, params: PipesParams) -> Iterator[T_BlobStoreMessageWriterChannel]:
-        options = log_options(params, self._url, self._given)
+        options = with_agreed_compression(log_options(params, self._url, self._given), params)
         self.interval = options.interval
         channel = self.make_channel(params)
         channel.configure(options, negotiated=entry_of(params) is not None)

@@ -9,6 +9,7 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from typing import Any, Final, Literal, get_args
 
+from blobpipes.chunklog.compressing import ZSTD, codecs_here
 from blobpipes.chunklog.layout import SESSION_KEY, SessionDescriptor, chunk_key, decode_descriptor, lane_prefix
 from blobpipes.chunklog.options import changed_options, parse_options
 from blobpipes.chunklog.reader import LogReader
@@ -96,6 +97,11 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         self._cleanup = cleanup
         if cleanup not in get_args(Cleanup):
             raise InvalidOptionError(f"cleanup={cleanup!r}", remedy="One of 'keep', 'archive' and 'delete'.")
+        if self._options.compression == ZSTD and ZSTD not in codecs_here():
+            raise InvalidOptionError(
+                "compression=zstd: this Python cannot read it",
+                remedy="Use Python 3.14, install backports.zstd, or give compression=gzip.",
+            )
         if attach and session is None:
             raise InvalidOptionError("attach needs the name of the session", remedy="Pass session=.")
         self._restarts = restarts
@@ -118,6 +124,8 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         ours: dict[str, Any] = {"v": 1, "url": place.url, "sid": place.name, "restarts": self._restarts}
         if self._lanes is not None:
             ours["lanes"] = self._lanes
+        if not self._has_hook():  # which answers with text
+            ours["z"] = list(codecs_here())
         yield {
             **place.official_params("key_prefix"),
             "include_stdio_in_messages": self._include_stdio,
