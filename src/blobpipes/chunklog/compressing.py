@@ -36,6 +36,8 @@ def codecs_here() -> tuple[str, ...]:
 
 def agreed(wanted: str, offered: Collection[str]) -> str:
     """What a writer with this option uses for a reader that can expand `offered`: a codec, or off."""
+    if wanted == OFF or not offered:
+        return OFF  # and nothing is loaded
     usable = [codec for codec in codecs_here() if codec in offered and wanted in (codec, ZSTD, AUTO)]
     return usable[0] if usable else OFF
 
