@@ -49,6 +49,22 @@ def test_s3_answers_are_told_apart_by_their_code(code: str, status: int, kind: K
     assert (failure.kind, failure.reason) == (kind, reason)
 
 
+def test_a_request_that_boto3_itself_refuses_is_not_tried_again() -> None:
+    from botocore.exceptions import ParamValidationError
+
+    assert classify(ParamValidationError(report="Invalid bucket name")).kind is Kind.DENIED
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"),
+    [("NotFound", Kind.ABSENT), ("PreconditionFailed", Kind.EXISTS), ("Forbidden", Kind.DENIED), ("Conflict", None)],
+)
+def test_the_errors_of_googles_own_client_have_their_status(name: str, kind: Kind | None) -> None:
+    from google.api_core import exceptions
+
+    assert classify(getattr(exceptions, name)("words")).kind is (kind or Kind.UNAVAILABLE)
+
+
 def test_a_412_is_exists_with_and_without_the_name_of_its_condition() -> None:
     named = s3("PreconditionFailed", 412, Condition="If-None-Match")
     bare = s3("PreconditionFailed", 412)

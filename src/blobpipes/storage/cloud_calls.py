@@ -49,7 +49,7 @@ async def _azure_pages(fs: Any, container: str, prefix: str) -> Pages:
             yield [
                 ObjectInfo(found.name, found.size, as_seconds(found.last_modified), found.etag)
                 async for found in page
-                if not _is_azure_directory(found)
+                if not is_azure_directory(found)
             ]
 
 
@@ -120,7 +120,7 @@ def _gcs_version(found: Mapping[str, Any]) -> str | None:
     return found.get("generation") or found.get("etag")
 
 
-def _is_azure_directory(blob: Any) -> bool:
+def is_azure_directory(blob: Any) -> bool:
     """With hierarchical namespaces directories are listed as empty blobs with a mark."""
     marks = {str(name).lower(): value for name, value in (blob.metadata or {}).items()}
     return str(marks.get("hdi_isfolder", "")).lower() == "true" or str(marks.get("is_directory", "")).lower() == "true"

@@ -97,8 +97,9 @@ def _statuses(error: BaseException) -> Iterator[str]:
     if isinstance(response, Mapping):
         found.append(response.get("ResponseMetadata", {}).get("HTTPStatusCode"))
     for status in found:
-        if str(status).isdigit() and 400 <= int(status) < 600:
-            yield f"HTTP-{status}"
+        text = str(int(status)) if isinstance(status, int) else str(status)  # Google's are members of an enum
+        if text.isdigit() and 400 <= int(text) < 600:
+            yield f"HTTP-{text}"
 
 
 def _system_words(error: BaseException) -> Iterator[str]:
@@ -149,6 +150,7 @@ _DENIED_BY_PROVIDER: Final = (
 _DENIED_HERE: Final = (
     *("Forbidden", "EACCES", "EPERM", "EROFS", "PermissionError", "NotImplementedError"),
     *("ClientAuthenticationError", "DefaultCredentialsError", "RefreshError", "InvalidOperation"),
+    "ParamValidationError",  # botocore: it did not even ask
 )
 _NO_CREDENTIALS: Final = (
     *("NoCredentialsError", "PartialCredentialsError", "CredentialRetrievalError", "TokenRetrievalError"),

@@ -20,7 +20,8 @@ from blobpipes.storage.background import run_in_background
 from blobpipes.storage.cloud_calls import delete_azure_blob, from_find, list_pages
 from blobpipes.storage.connect import connect
 from blobpipes.storage.driver import Driver
-from blobpipes.storage.failures import Failure, Kind, as_store_error, classify
+from blobpipes.storage.failed_call import failure_of, raise_failure
+from blobpipes.storage.failures import Kind, classify
 from blobpipes.storage.keys import check_key, check_prefix
 from blobpipes.storage.scrub import Scrubber
 from blobpipes.storage.store import ObjectInfo
@@ -238,15 +239,7 @@ class FsspecStore:
         except StoreError:
             raise
         except Exception as error:  # noqa: BLE001 - every exception is classified, none is dropped
-            failure = classify(error)
-            if failure.kind is Kind.ABSENT:  # of an object it would have been an answer: it is the bucket
-                failure = Failure(Kind.PLACE_MISSING, failure.reason)
+            failure = failure_of(error)
             self._refusals = self._refusals + 1 if failure.kind is Kind.DENIED else 0
-            raise self._error(verb, key, error, failure) from (error if self._scrub.is_clean(error) else None)
+            raise_failure(failure, error, f"{verb} {key} in {self._url}", self._scrub, timeout=self._timeout)
         self._refusals = 0
-
-    def _error(self, verb: str, key: str, error: BaseException, failure: Failure) -> StoreError:
-        text = self._scrub.clean(str(error))
-        detail = f" ({text})" if text and text != failure.reason else ""
-        limit = f" after {self._timeout:g} s" if failure.reason == "timeout" else ""
-        return as_store_error(failure, f"cannot {verb} {key} in {self._url}: {failure.reason}{limit}{detail}")
