@@ -82,6 +82,13 @@ def test_no_name_of_the_jobs_side_loads_the_callers_side() -> None:
     assert {module for module in loaded if module.startswith(CALLERS_SIDE)} == set()
 
 
+def test_a_job_without_a_store_loads_no_third_party_module() -> None:
+    names = "open_dagster_pipes, PipesS3MessageWriter, PipesGCSMessageWriter, PipesAzureBlobStorageMessageWriter"
+    loaded = modules_loaded_by(f"from blobpipes import {names}\nopen_dagster_pipes().log.info('alone')")
+    assert "blobpipes.external.local" in loaded
+    assert third_party(loaded) == set()
+
+
 def test_an_unknown_name_is_an_attribute_error() -> None:
     with pytest.raises(AttributeError, match="'blobpipes' has no attribute 'open_dagster_pipe'"):
         _ = blobpipes.open_dagster_pipe

@@ -70,6 +70,54 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.external.context_loaders import PipesBlobStoreContextLoader as PipesBlobStoreContextLoader
     from blobpipes.external.context_loaders import PipesContextLoader as PipesContextLoader
     from blobpipes.external.context_loaders import PipesDefaultContextLoader as PipesDefaultContextLoader
+    from blobpipes.external.drop_in.clouds import (
+        PipesAzureBlobStorageContextLoader as PipesAzureBlobStorageContextLoader,
+    )
+    from blobpipes.external.drop_in.clouds import (
+        PipesAzureBlobStorageMessageWriter as PipesAzureBlobStorageMessageWriter,
+    )
+    from blobpipes.external.drop_in.clouds import (
+        PipesAzureBlobStorageMessageWriterChannel as PipesAzureBlobStorageMessageWriterChannel,
+    )
+    from blobpipes.external.drop_in.clouds import PipesGCSContextLoader as PipesGCSContextLoader
+    from blobpipes.external.drop_in.clouds import PipesGCSMessageWriter as PipesGCSMessageWriter
+    from blobpipes.external.drop_in.clouds import PipesGCSMessageWriterChannel as PipesGCSMessageWriterChannel
+    from blobpipes.external.drop_in.clouds import PipesS3ContextLoader as PipesS3ContextLoader
+    from blobpipes.external.drop_in.clouds import PipesS3MessageWriter as PipesS3MessageWriter
+    from blobpipes.external.drop_in.clouds import PipesS3MessageWriterChannel as PipesS3MessageWriterChannel
+    from blobpipes.external.drop_in.databricks import (
+        PipesDatabricksNotebookWidgetsParamsLoader as PipesDatabricksNotebookWidgetsParamsLoader,
+    )
+    from blobpipes.external.drop_in.databricks import PipesDbfsContextLoader as PipesDbfsContextLoader
+    from blobpipes.external.drop_in.databricks import PipesDbfsMessageWriter as PipesDbfsMessageWriter
+    from blobpipes.external.drop_in.databricks import (
+        PipesUnityCatalogVolumesContextLoader as PipesUnityCatalogVolumesContextLoader,
+    )
+    from blobpipes.external.drop_in.databricks import (
+        PipesUnityCatalogVolumesMessageWriter as PipesUnityCatalogVolumesMessageWriter,
+    )
+    from blobpipes.external.drop_in.names import DAGSTER_PIPES_CLI_PARSER as DAGSTER_PIPES_CLI_PARSER
+    from blobpipes.external.drop_in.names import (
+        DAGSTER_PIPES_CONTEXT_CLI_ARGUMENT as DAGSTER_PIPES_CONTEXT_CLI_ARGUMENT,
+    )
+    from blobpipes.external.drop_in.names import DAGSTER_PIPES_CONTEXT_ENV_VAR as DAGSTER_PIPES_CONTEXT_ENV_VAR
+    from blobpipes.external.drop_in.names import DAGSTER_PIPES_CONTEXT_WIDGET_KEY as DAGSTER_PIPES_CONTEXT_WIDGET_KEY
+    from blobpipes.external.drop_in.names import (
+        DAGSTER_PIPES_MESSAGES_CLI_ARGUMENT as DAGSTER_PIPES_MESSAGES_CLI_ARGUMENT,
+    )
+    from blobpipes.external.drop_in.names import DAGSTER_PIPES_MESSAGES_ENV_VAR as DAGSTER_PIPES_MESSAGES_ENV_VAR
+    from blobpipes.external.drop_in.names import DAGSTER_PIPES_MESSAGES_WIDGET_KEY as DAGSTER_PIPES_MESSAGES_WIDGET_KEY
+    from blobpipes.external.drop_in.names import ESCAPE_CHARACTER as ESCAPE_CHARACTER
+    from blobpipes.external.drop_in.names import PIPES_PROTOCOL_VERSION as PIPES_PROTOCOL_VERSION
+    from blobpipes.external.drop_in.names import PIPES_PROTOCOL_VERSION_FIELD as PIPES_PROTOCOL_VERSION_FIELD
+    from blobpipes.external.drop_in.names import ExcThread as ExcThread
+    from blobpipes.external.drop_in.names import decode_env_var as decode_env_var
+    from blobpipes.external.drop_in.names import encode_env_var as encode_env_var
+    from blobpipes.external.drop_in.names import to_asset_key_path as to_asset_key_path
+    from blobpipes.external.drop_in.prefect import PipesPrefectLogsMessageWriter as PipesPrefectLogsMessageWriter
+    from blobpipes.external.drop_in.prefect import (
+        PipesPrefectLogsMessageWriterChannel as PipesPrefectLogsMessageWriterChannel,
+    )
     from blobpipes.external.log_capture import PipesDefaultLogWriter as PipesDefaultLogWriter
     from blobpipes.external.log_capture import PipesDefaultLogWriterChannel as PipesDefaultLogWriterChannel
     from blobpipes.external.log_capture import PipesLogWriter as PipesLogWriter
@@ -79,10 +127,13 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.external.log_capture import PipesStdioFileLogWriterChannel as PipesStdioFileLogWriterChannel
     from blobpipes.external.log_capture import PipesStdioLogWriter as PipesStdioLogWriter
     from blobpipes.external.log_capture import PipesStdioLogWriterChannel as PipesStdioLogWriterChannel
+    from blobpipes.external.log_capture import T_LogChannel as T_LogChannel
     from blobpipes.external.message_writers import PipesBlobStoreMessageWriter as PipesBlobStoreMessageWriter
     from blobpipes.external.message_writers import PipesDefaultMessageWriter as PipesDefaultMessageWriter
     from blobpipes.external.message_writers import PipesMessageWriter as PipesMessageWriter
     from blobpipes.external.message_writers import PipesOpenedData as PipesOpenedData
+    from blobpipes.external.message_writers import T_BlobStoreMessageWriterChannel as T_BlobStoreMessageWriterChannel
+    from blobpipes.external.message_writers import T_MessageChannel as T_MessageChannel
     from blobpipes.external.open import open_dagster_pipes as open_dagster_pipes
     from blobpipes.external.params_loaders import PipesCliArgsParamsLoader as PipesCliArgsParamsLoader
     from blobpipes.external.params_loaders import PipesEnvVarParamsLoader as PipesEnvVarParamsLoader
@@ -121,6 +172,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.wire.context import PipesDataProvenance as PipesDataProvenance
     from blobpipes.wire.context import PipesPartitionKeyRange as PipesPartitionKeyRange
     from blobpipes.wire.context import PipesTimeWindow as PipesTimeWindow
+    from blobpipes.wire.envelope import Method as Method
     from blobpipes.wire.envelope import PipesMessage as PipesMessage
     from blobpipes.wire.exceptions import PipesException as PipesException
     from blobpipes.wire.metadata import PIPES_METADATA_TYPE_INFER as PIPES_METADATA_TYPE_INFER
@@ -143,13 +195,29 @@ external.params_loaders            PipesCliArgsParamsLoader PipesEnvVarParamsLoa
 external.params_loaders            PipesParamsLoader
 external.context_loaders           PipesBlobStoreContextLoader PipesContextLoader PipesDefaultContextLoader
 external.message_writers           PipesBlobStoreMessageWriter PipesDefaultMessageWriter PipesMessageWriter
-external.message_writers           PipesOpenedData
+external.message_writers           PipesOpenedData T_BlobStoreMessageWriterChannel T_MessageChannel
 external.channels                  PipesBufferedStreamMessageWriterChannel PipesFileMessageWriterChannel
 external.channels                  PipesMessageWriterChannel PipesStreamMessageWriterChannel
 external.blob_store_channel        PipesBlobStoreMessageWriterChannel PipesBufferedFilesystemMessageWriterChannel
 external.log_capture               PipesDefaultLogWriter PipesDefaultLogWriterChannel PipesLogWriter
 external.log_capture               PipesLogWriterChannel PipesLogWriterOpenedData PipesStdioFileLogWriter
 external.log_capture               PipesStdioFileLogWriterChannel PipesStdioLogWriter PipesStdioLogWriterChannel
+external.log_capture               T_LogChannel
+
+# the job's side, names of the official package for single clouds and old code
+external.drop_in.clouds            PipesAzureBlobStorageContextLoader PipesAzureBlobStorageMessageWriter
+external.drop_in.clouds            PipesAzureBlobStorageMessageWriterChannel PipesGCSContextLoader
+external.drop_in.clouds            PipesGCSMessageWriter PipesGCSMessageWriterChannel PipesS3ContextLoader
+external.drop_in.clouds            PipesS3MessageWriter PipesS3MessageWriterChannel
+external.drop_in.databricks        PipesDatabricksNotebookWidgetsParamsLoader PipesDbfsContextLoader
+external.drop_in.databricks        PipesDbfsMessageWriter PipesUnityCatalogVolumesContextLoader
+external.drop_in.databricks        PipesUnityCatalogVolumesMessageWriter
+external.drop_in.prefect           PipesPrefectLogsMessageWriter PipesPrefectLogsMessageWriterChannel
+external.drop_in.names             DAGSTER_PIPES_CLI_PARSER DAGSTER_PIPES_CONTEXT_CLI_ARGUMENT
+external.drop_in.names             DAGSTER_PIPES_CONTEXT_ENV_VAR DAGSTER_PIPES_CONTEXT_WIDGET_KEY
+external.drop_in.names             DAGSTER_PIPES_MESSAGES_CLI_ARGUMENT DAGSTER_PIPES_MESSAGES_ENV_VAR
+external.drop_in.names             DAGSTER_PIPES_MESSAGES_WIDGET_KEY ESCAPE_CHARACTER ExcThread PIPES_PROTOCOL_VERSION
+external.drop_in.names             PIPES_PROTOCOL_VERSION_FIELD decode_env_var encode_env_var to_asset_key_path
 
 # the caller's side
 orchestration.open                 open_pipes_session
@@ -178,7 +246,7 @@ clients.place                      Cause JobEnd JobSpec JobState Place Urgency
 
 # the protocol's values
 wire.params                        PipesExtras PipesParams decode_param encode_param
-wire.envelope                      PipesMessage
+wire.envelope                      Method PipesMessage
 wire.exceptions                    PipesException
 wire.context                       PipesContextData PipesDataProvenance PipesPartitionKeyRange PipesTimeWindow
 wire.metadata                      PIPES_METADATA_TYPE_INFER PipesMetadataRawValue PipesMetadataType

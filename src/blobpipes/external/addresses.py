@@ -75,22 +75,32 @@ def leads_to_store(params: PipesParams) -> bool:
 
 def messages_address(params: PipesParams, url: str | None, storage_options: Mapping[str, Any]) -> Address:
     """The prefix under which the chunks go."""
-    options = {**_passed_options(params), **storage_options}
+    options = {**passed_options(params), **storage_options}
     named = _entry_url(params, url)
     if named is None and BUCKET in params:
         prefix = "" if params.get(KEY_PREFIX) is None else text_param(params, KEY_PREFIX).strip("/")
-        named = bucket_url(params, url) + (f"/{_escape(prefix)}" if prefix else "")
+        named = bucket_url(params, url) + (f"/{escape(prefix)}" if prefix else "")
     if named is None and PATH in params:
         named = file_url(text_param(params, PATH))
     if named is None:
         raise cannot_use(params, "a blob-store message writer", f"`{ENTRY}`, `{BUCKET}` or `{PATH}`")
+    lane = lane_folder(params)
+    return Address(f"{named}/{lane}" if lane else named, options)
+
+
+def lane_folder(params: PipesParams) -> str:
+    """Where this process' lane is below the session, without a last slash; empty for the session's own log.
+
+    Raises:
+        DagsterPipesError: lanes were announced, and nothing tells which one this process has.
+    """
     lane = lane_of(os.environ, (entry_of(params) or {}).get("lanes"))
-    return Address(f"{named}/{lane_prefix(lane)}".rstrip("/") if lane is not None else named, options)
+    return "" if lane is None else lane_prefix(lane).rstrip("/")
 
 
 def context_address(params: PipesParams, url: str | None, storage_options: Mapping[str, Any]) -> tuple[Address, str]:
     """The prefix under which the context's object is, and its key there."""
-    options = {**_passed_options(params), **storage_options}
+    options = {**passed_options(params), **storage_options}
     named = _entry_url(params, url)
     if named is not None:
         folder, key = _split_object(named)
@@ -140,7 +150,7 @@ def bucket_url(params: PipesParams, url: str | None) -> str:
 
 def file_url(path: str) -> str:
     """A directory of this machine as a URL."""
-    return f"file://{_escape(os.path.abspath(path))}"  # noqa: PTH100 - Path.resolve would follow links
+    return f"file://{escape(os.path.abspath(path))}"  # noqa: PTH100 - Path.resolve would follow links
 
 
 def text_param(params: PipesParams, key: str) -> str:
@@ -206,7 +216,7 @@ def _split_object(url: str) -> tuple[str, str]:
     return "::".join(elements), key
 
 
-def _passed_options(params: PipesParams) -> dict[str, Any]:
+def passed_options(params: PipesParams) -> dict[str, Any]:
     """Endpoint, region and the like, where the orchestration side was told to pass them on. Never secrets."""
     passed = (entry_of(params) or {}).get("storage_options") or {}
     if not isinstance(passed, Mapping):
@@ -214,5 +224,5 @@ def _passed_options(params: PipesParams) -> dict[str, Any]:
     return dict(passed)
 
 
-def _escape(text: str) -> str:
+def escape(text: str) -> str:
     return text.replace("?", "%3F")  # else our options would begin there

@@ -151,19 +151,28 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
 
 
 class StoreMessageWriterChannel(PipesBlobStoreMessageWriterChannel):
-    """Chunks in a store of ours, which can also read back what it finds."""
+    """Chunks in a store of ours, which can also read back what it finds.
+
+    A subclass that has its own `upload_messages_chunk` is left alone with the chunks: nothing is read back then.
+    """
 
     def __init__(self, store: Store, *, interval: float | None = None) -> None:
         super().__init__(interval=interval)
         self._store = store
 
     def upload_messages_chunk(self, payload: StringIO, index: int) -> None:
-        self._store.put_if_absent(f"{index}.json", payload.read().encode())
+        if not self._store.put_if_absent(f"{index}.json", payload.read().encode()):
+            raise FileExistsError(f"{index}.json is in {self._store.url} already")
 
     def _make_store(self) -> Store:
-        return self._store
+        return super()._make_store() if self._is_hooked() else self._store
+
+    def _is_hooked(self) -> bool:
+        return type(self).upload_messages_chunk is not StoreMessageWriterChannel.upload_messages_chunk
 
     def _make_spool(self, store: Store, options: LogOptions) -> Spool | None:
+        if self._is_hooked():
+            return super()._make_spool(store, options)
         if options.spool == "off" or (options.strict_bytes and not self._negotiated):
             return None  # strict bytes carry no marks by which a replay could be trimmed
         directory = spool_directory(default_spool_root(os.environ), store.url)

@@ -11,9 +11,9 @@ from typing import Any, Final, cast
 
 from blobpipes.errors import DagsterPipesError
 from blobpipes.external.addresses import BUCKET, PATH, cannot_use, context_address, entry_of, parse_own_url, text_param
-from blobpipes.retry import RetryPolicy
 from blobpipes.storage.open import open_store
-from blobpipes.storage.url import join, without_secrets
+from blobpipes.storage.store import Store
+from blobpipes.storage.url import join
 from blobpipes.wire.context import PipesContextData
 from blobpipes.wire.params import PipesParams
 
@@ -51,13 +51,11 @@ class PipesBlobStoreContextLoader(PipesContextLoader):
 
     @contextmanager
     def load_context(self, params: PipesParams) -> Iterator[PipesContextData]:
+        from blobpipes.retry import RetryPolicy  # with tenacity: only a context in a store needs it
+
         address, key = context_address(params, self._url, self._storage_options)
         store = open_store(address.url, storage_options=address.storage_options, retry=RetryPolicy())
-        where = without_secrets(join(address.url, key))
-        data = store.get(key)
-        if data is None:
-            raise DagsterPipesError(f"there is no context at {where}", remedy=_REMEDY)
-        yield _decode(data, where)
+        yield read_context(store, key)
 
 
 class PipesDefaultContextLoader(PipesContextLoader):
@@ -69,7 +67,7 @@ class PipesDefaultContextLoader(PipesContextLoader):
     @contextmanager
     def load_context(self, params: PipesParams) -> Iterator[PipesContextData]:
         if self.FILE_PATH_KEY in params:
-            yield _read_file(text_param(params, self.FILE_PATH_KEY))
+            yield read_context_file(text_param(params, self.FILE_PATH_KEY))
         elif self.DIRECT_KEY in params:
             yield _inline(params[self.DIRECT_KEY])
         elif BUCKET in params or "url" in (entry_of(params) or {}):
@@ -79,7 +77,17 @@ class PipesDefaultContextLoader(PipesContextLoader):
             raise cannot_use(params, "the default context loader", "`path`, `data` or a store's URL")
 
 
-def _read_file(path: str) -> PipesContextData:
+def read_context(store: Store, key: str) -> PipesContextData:
+    """The context that is the object `key`."""
+    where = join(store.url, key)
+    data = store.get(key)
+    if data is None:
+        raise DagsterPipesError(f"there is no context at {where}", remedy=_REMEDY)
+    return _decode(data, where)
+
+
+def read_context_file(path: str) -> PipesContextData:
+    """The context that is a file of this machine."""
     try:
         data = Path(path).read_bytes()
     except OSError as error:

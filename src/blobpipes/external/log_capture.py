@@ -139,6 +139,8 @@ class PipesDefaultLogWriter(PipesStdioLogWriter[PipesDefaultLogWriterChannel]):
         drain_timeout: seconds that the end of the capture may take, for a channel that takes nothing.
     """
 
+    message_channel: PipesMessageWriterChannel
+
     def __init__(
         self,
         message_channel: PipesMessageWriterChannel,
