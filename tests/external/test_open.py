@@ -93,7 +93,7 @@ def loaded(run: Any) -> set[str]:
 def test_a_worker_loads_nothing_of_the_orchestration_side(tmp_path: Path) -> None:
     modules = loaded(run_job(JOB, bootstrap(negotiated(tmp_path), CONTEXT)))
     rooms = {name.split(".")[1] for name in modules if name.startswith("blobpipes.")}
-    assert rooms == {"chunklog", "clock", "errors", "external", "retry", "storage", "wire"}
+    assert rooms == {"chunklog", "clock", "errors", "external", "storage", "wire"}
 
 
 def test_a_worker_loads_only_the_standard_library_fsspec_and_the_backend(tmp_path: Path) -> None:
