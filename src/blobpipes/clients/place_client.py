@@ -129,13 +129,7 @@ class PipesPlaceClient(PipesClient, Generic[Handle]):
         Raises:
             LaunchError: the command cannot be understood.
         """
-        folder = cwd or self._cwd
-        return JobSpec(
-            parse_command(command),
-            token="",
-            env={**self._env, **(env or {})},
-            cwd=os.fspath(folder) if folder is not None else None,
-        )
+        return job_spec(command, env={**self._env, **(env or {})}, cwd=cwd or self._cwd)
 
     @contextmanager
     def _running(
@@ -150,13 +144,13 @@ class PipesPlaceClient(PipesClient, Generic[Handle]):
         if attach and session is None:
             raise InvalidOptionError("attach needs the name of the session", remedy="Pass session=.")
         with self._open_session(context, extras, session, attach) as opened:
-            require_reachable(opened)
+            require_reachable(opened.url)
             spec = spec.of_session(
                 token_of(opened.name or context.run_id, opened.url),
                 messages_among_output(self._message_reader, opened, muted=not self._forward_stdio),
             )
             loop = running(self.place, spec, opened, policy=self.policy, attach=attach, warn=context.log.warning)
-            with loop as job, opened.message_handler.observed_by(_nudging(job)):
+            with loop as job, opened.message_handler.observed_by(nudging(job)):
                 yield opened, job
 
     def _open_session(
@@ -174,20 +168,29 @@ class PipesPlaceClient(PipesClient, Generic[Handle]):
         )
 
 
-def require_reachable(session: PipesSession) -> None:
+def job_spec(command: str | Sequence[str], *, env: Mapping[str, str], cwd: str | os.PathLike[str] | None) -> JobSpec:
+    """What to run, as yet without a session.
+
+    Raises:
+        LaunchError: the command cannot be understood.
+    """
+    return JobSpec(parse_command(command), token="", env=env, cwd=os.fspath(cwd) if cwd is not None else None)
+
+
+def require_reachable(url: str | None) -> None:
     """No other process can see this one's memory.
 
     Raises:
         InvalidUrlError: the session lives there.
     """
-    if (session.url or "").startswith("memory:"):
+    if (url or "").startswith("memory:"):
         raise InvalidUrlError(
             "memory:// lives in one process, so a job that is another process cannot reach it",
             remedy="Use a folder, file:///tmp/pipes, or a bucket.",
         )
 
 
-def _nudging(job: Job[Any]) -> Any:
+def nudging(job: Job[Any]) -> Any:
     """An observer that has the place looked at as soon as the job says that it is done."""
 
     def observe(event: PipesEvent) -> None:

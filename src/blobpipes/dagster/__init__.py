@@ -5,6 +5,7 @@ Take any of them into an existing project; the rest of it stays. See docs/dagste
 
 from __future__ import annotations
 
+from blobpipes.dagster.clients import PipesClientCompletedInvocation, PipesPlaceClient, PipesSubprocessClient
 from blobpipes.dagster.context_injectors import (
     EngineContextInjector,
     PipesBlobStoreContextInjector,
@@ -19,16 +20,21 @@ from blobpipes.dagster.message_readers import (
     PipesTempFileMessageReader,
     report_of,
 )
+from blobpipes.dagster.sessions import open_pipes_session
 
 __all__ = [
     "EngineContextInjector",
     "EngineMessageReader",
     "PipesBlobStoreContextInjector",
     "PipesBlobStoreMessageReader",
+    "PipesClientCompletedInvocation",
     "PipesEnvContextInjector",
     "PipesFileContextInjector",
     "PipesFileMessageReader",
+    "PipesPlaceClient",
+    "PipesSubprocessClient",
     "PipesTempFileContextInjector",
     "PipesTempFileMessageReader",
+    "open_pipes_session",
     "report_of",
 ]

@@ -37,6 +37,7 @@ from blobpipes.orchestration.report import PipesSessionReport, build_report
 from blobpipes.orchestration.threaded_reader import LogReaderHolder
 from blobpipes.wire.params import PipesParams
 
+_engines: dict[PipesMessageHandler, ForwardingHandler] = {}  # of the sessions that are open
 _reports: WeakKeyDictionary[PipesMessageHandler, PipesSessionReport] = WeakKeyDictionary()
 
 
@@ -92,7 +93,7 @@ class EngineMessageReader(PipesMessageReader, TreatAsResourceParam):
             with ExitStack() as stack:
                 progress = stack.enter_context(drain_progress(forward))
                 params = stack.enter_context(reader.read_messages(forward))
-                stack.enter_context(self._listed(forward))
+                stack.enter_context(self._listed(handler, forward))
                 try:
                     yield params
                 except BaseException as error:  # noqa: BLE001 - raised again below, once everything was read
@@ -144,12 +145,13 @@ class EngineMessageReader(PipesMessageReader, TreatAsResourceParam):
     # --- inside ---------------------------------------------------------------------------------------
 
     @contextmanager
-    def _listed(self, forward: ForwardingHandler) -> Iterator[None]:
+    def _listed(self, handler: PipesMessageHandler, forward: ForwardingHandler) -> Iterator[None]:
         self._open[forward] = threading.get_ident()
+        _engines[handler] = forward
         try:
             yield
         finally:
-            del self._open[forward]
+            del self._open[forward], _engines[handler]
 
     def _judge(self, report: PipesSessionReport, forward: ForwardingHandler, handler: PipesMessageHandler) -> None:
         """Say how it ended, and fail the step if that is the policy."""
@@ -286,13 +288,23 @@ def report_of(session: PipesSession) -> PipesSessionReport:
     Raises:
         DagsterPipesError: it has not ended yet, or another reader has read it.
     """
-    report = _reports.get(session.message_handler)
+    report = find_report(session)
     if report is None:
         raise DagsterPipesError(
             "there is no report of this session",
             remedy="Ask after the session's `with` block, and only for sessions read by a reader of blobpipes.",
         )
     return report
+
+
+def find_report(session: PipesSession) -> PipesSessionReport | None:
+    """As `report_of`, but None where that raises."""
+    return _reports.get(session.message_handler)
+
+
+def engine_handler(session: PipesSession) -> ForwardingHandler | None:
+    """Our side of an open session's handler; None if another reader reads it."""
+    return _engines.get(session.message_handler)
 
 
 def _report_of(forward: ForwardingHandler, params: PipesParams, duration: float) -> PipesSessionReport:

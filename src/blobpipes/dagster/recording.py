@@ -108,5 +108,4 @@ def _record(context: Context, result: Result) -> bool:
 def _partitions(context: Context, output: str) -> Sequence[str | None]:
     if not context.get_step_execution_context().has_asset_partitions_for_output(output):
         return [None]
-    keys: Sequence[str | None] = op_context(context).asset_partition_keys_for_output(output)
-    return keys
+    return list(op_context(context).partition_keys)
