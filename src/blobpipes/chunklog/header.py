@@ -16,6 +16,7 @@ from typing import Any, Final
 
 from blobpipes.chunklog.archive_note import ArchiveNote, read_note
 from blobpipes.chunklog.compressing import OFF, compress, expand
+from blobpipes.storage.usage import Usage, decode_usage
 
 HEADER_KEY: Final = "blobpipes"
 ENVELOPE_KEY: Final = "__blobpipes"
@@ -52,6 +53,9 @@ class ChunkHeader:
     high_water: Mapping[str, int] = field(default_factory=dict)  # last number per stream, this chunk included
     flags: frozenset[str] = frozenset()
     archive: ArchiveNote | None = None  # in a tombstone: where the log went
+    usage: Usage | None = (
+        None  # what this process had asked of its stores when the chunk was cut; its own put is not in
+    )
 
     @property
     def last(self) -> int:
@@ -191,6 +195,7 @@ def _header_fields(header: ChunkHeader) -> dict[str, Any]:
         "iv": round(header.next_within, 3),
         "fl": sorted(header.flags),
         **({"ar": header.archive.as_json()} if header.archive is not None else {}),
+        **({"lg": header.usage.encode()} if header.usage is not None else {}),
     }
 
 
@@ -208,6 +213,7 @@ def _read_header(raw: Mapping[str, Any]) -> ChunkHeader:
         high_water={str(stream): int(last) for stream, last in raw["hw"].items()},
         flags=frozenset(_strings(raw["fl"])),
         archive=read_note(raw.get("ar")),
+        usage=decode_usage(raw["lg"]) if raw.get("lg") is not None else None,
     )
 
 

@@ -29,6 +29,7 @@ from blobpipes.chunklog.reader_types import (
     Report,
     Verdict,
 )
+from blobpipes.chunklog.worker_ledger import WorkerLedger
 
 ReadableChunk = NegotiatedChunk | LegacyChunk
 
@@ -47,6 +48,7 @@ class Account:
     _closed: HeldClose = field(default_factory=HeldClose)
     _is_incomplete: bool = False  # something is lost that cannot be counted
     _sizes: dict[int, int] = field(default_factory=dict)  # of official chunks: a changed size betrays an overwrite
+    _ledger: WorkerLedger = field(default_factory=WorkerLedger)
 
     @property
     def closing(self) -> str | None:
@@ -65,6 +67,7 @@ class Account:
         before = self._writer()
         fresh = self.marks.take(number, chunk)
         self.last = chunk
+        self._ledger.add(chunk, size)
         self.is_negotiated = self.is_negotiated or isinstance(chunk, NegotiatedChunk)
         self.chunks += 1
         actions: list[ReaderAction] = []
@@ -141,7 +144,8 @@ class Account:
         return f"The process ended without closing; the last message of stream {stream} is number {last}."
 
     def end(self, verdict: Verdict, detail: str) -> LogEnd:
-        return LogEnd(verdict, detail, self.chunks, self.messages, self.missing, self.last_seq)
+        usage = self._ledger.usage
+        return LogEnd(verdict, detail, self.chunks, self.messages, self.missing, self.last_seq, usage)
 
     @property
     def last_seq(self) -> Mapping[str, int]:

@@ -9,6 +9,7 @@ from typing import Literal
 
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.storage.store import ObjectInfo
+from blobpipes.storage.usage import Usage
 
 
 class State(Enum):
@@ -79,6 +80,7 @@ class LogEnd:
     messages: int  # messages delivered
     missing: int  # messages known to be lost; 0 does not mean none where the verdict is not complete or failed
     last_seq: Mapping[str, int]  # last number delivered, per stream
+    usage: Usage | None = None  # what the processes that wrote have asked of the store; None: not all of them say
 
 
 @dataclass(frozen=True, slots=True)

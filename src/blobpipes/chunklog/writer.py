@@ -33,6 +33,7 @@ from blobpipes.errors import (
     WriterError,
 )
 from blobpipes.storage.store import Store
+from blobpipes.storage.usage import Usage
 
 WARN_EVERY: Final = 300.0  # seconds between two warnings of the same trouble
 WARN_AFTER: Final = 3  # failures in a row before the first warning
@@ -62,8 +63,12 @@ class ChunkWriter:
         chance: Callable[[], float] = random.random,
         on_warning: Callable[[str], None] | None = None,
         spool: Spool | None = None,
+        usage: Callable[[], Usage] | None = None,
     ) -> None:
-        """`spool` keeps on local disk what memory cannot, and what an earlier process left there."""
+        """`spool` keeps on local disk what memory cannot, and what an earlier process left there.
+
+        `usage` tells what this process has asked of its stores so far; the chunks carry it.
+        """
         self._store = store
         self._options = options or LogOptions()
         self._clock = clock
@@ -81,6 +86,7 @@ class ChunkWriter:
             now=clock.monotonic(),
             backlog=spool,
             resume=(left.first, left.last) if left is not None else None,
+            usage=usage,
         )
         self._thread = threading.Thread(target=self._run, name="blobpipes-writer", daemon=True)
         self._failure: BaseException | None = None

@@ -5,6 +5,7 @@ A failed put is repeated with the same bytes; that is what makes "already exists
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
@@ -12,6 +13,7 @@ from blobpipes.chunklog.header import ChunkHeader, encode_chunk, encode_compatib
 from blobpipes.chunklog.options import MIB, LogOptions
 from blobpipes.chunklog.writer_buffer import Batch, WriterBuffer
 from blobpipes.chunklog.writer_slot import Place
+from blobpipes.storage.usage import Usage
 
 MAX_CHUNK: Final = 4 * MIB
 MAX_MESSAGE: Final = 32 * MIB  # below every store's limit for one request (gcsfs 50 MiB, Azure 64 MiB, s3fs 100 MiB)
@@ -35,6 +37,7 @@ class Framing:
     options: LogOptions  # compression `auto` means off here: it takes a reader's word, see `compressing.agreed`
     negotiated: bool  # the reader is ours: with headers, and as small as it likes
     opened_at: float  # monotonic seconds
+    usage: Callable[[], Usage] | None = None  # what this process has asked of its stores so far
 
     def take(self, buffer: WriterBuffer, now: float) -> Batch:
         """The messages of the next chunk."""
@@ -54,6 +57,7 @@ class Framing:
             next_within=next_within,
             high_water=merge_marks(place.marks, {self.stream: batch.last} if batch.last else {}),
             flags=flags,
+            usage=self.usage() if self.usage is not None else None,
         )
         if self.negotiated:
             data = encode_chunk(header, batch.lines, codec=self.options.compression)

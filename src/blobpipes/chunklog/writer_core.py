@@ -8,6 +8,8 @@ the waiting and the store belong to `writer.py`.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from blobpipes.chunklog.header import AnyChunk, Flag, flags
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.pacing import WriterPacing, backoff
@@ -28,6 +30,7 @@ from blobpipes.chunklog.writer_slot import (
 )
 from blobpipes.chunklog.writer_types import FINAL, Request, State, Verb
 from blobpipes.errors import MessageTooLargeError
+from blobpipes.storage.usage import Usage
 
 __all__ = ["MAX_MESSAGE", "Request", "State", "Verb", "WriterCore"]
 
@@ -44,8 +47,12 @@ class WriterCore:
         now: float,
         backlog: Backlog | None = None,
         resume: tuple[int, int] | None = None,
+        usage: Callable[[], Usage] | None = None,
     ) -> None:
-        """`resume`: first and last number of what an earlier process of this stream left in `backlog`."""
+        """`resume`: first and last number of what an earlier process of this stream left in `backlog`.
+
+        `usage`: what this process has asked of its stores, for the headers.
+        """
         first, last = resume or (1, 0)
         self.state = State.CLAIM
         self.stored = first - 1  # sequence number up to which the store has confirmed
@@ -54,7 +61,7 @@ class WriterCore:
         self._stream = stream
         self._options = options
         self._negotiated = negotiated
-        self._framing = Framing(stream, options, negotiated, opened_at=now)
+        self._framing = Framing(stream, options, negotiated, opened_at=now, usage=usage)
         self._pacing = WriterPacing(options, official_reader=not negotiated, opened_at=now)
         self._buffer = WriterBuffer(accepted=last, backlog=backlog)
         self._frozen: Frozen | None = None

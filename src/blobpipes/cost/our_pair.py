@@ -10,9 +10,11 @@ import heapq
 import itertools
 import math
 from collections.abc import Callable, Sequence
-from typing import Final
+from dataclasses import replace
+from typing import Final, cast
 
-from blobpipes.chunklog.options import LogOptions
+from blobpipes.chunklog.compressing import GZIP, agreed
+from blobpipes.chunklog.options import Compression, LogOptions
 from blobpipes.chunklog.reader_core import ReaderCore
 from blobpipes.chunklog.reader_types import Deliver, Get, ListChunks, Listed, ReaderAction, ReaderSettings, Seal
 from blobpipes.chunklog.writer_core import WriterCore
@@ -27,8 +29,9 @@ STREAM: Final = "5f1d0c3a9be24471"  # as long as a real one
 
 
 def forecast_ours(trace: Trace, options: LogOptions, conditions: Conditions | None = None) -> Forecast:
-    """A session with these options in which the job says what the trace says."""
-    return _Session(trace, options, conditions or Conditions()).run()
+    """A session with these options in which the job says what the trace says. What may be compressed, is by gzip."""
+    codec = cast(Compression, agreed(options.compression, (GZIP,)))
+    return _Session(trace, replace(options, compression=codec), conditions or Conditions()).run()
 
 
 def forecast_our_workload(workload: Workload, options: LogOptions, conditions: Conditions | None = None) -> Forecast:

@@ -117,7 +117,7 @@ class EngineMessageReader(PipesMessageReader, TreatAsResourceParam):
             self._record_results(forward, handler)
             raise
         forward.inbox.end()
-        clean_up(report, forward)
+        _reports[handler] = clean_up(report, forward)
 
     def on_launched(self, launched_payload: Mapping[str, Any]) -> None:
         """`session.report_launched(...)` was called: in the thread that opened the session, if several are open."""

@@ -6,7 +6,7 @@ import os
 import platform
 import threading
 from abc import abstractmethod
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from io import StringIO
 from typing import Any, Final
@@ -19,9 +19,11 @@ from blobpipes.external.addresses import ENTRY, file_url
 from blobpipes.external.channels import PipesMessageWriterChannel
 from blobpipes.external.exits import watched
 from blobpipes.external.hook_store import HookStore
+from blobpipes.external.metering import take_meter
 from blobpipes.external.stream_tee import write_diagnostic
 from blobpipes.storage.open import open_store
 from blobpipes.storage.store import Store
+from blobpipes.storage.usage import Usage
 from blobpipes.wire.messages import PipesMessage, encode_message
 
 _RESULTS: Final = frozenset({"report_asset_materialization", "report_asset_check"})
@@ -45,6 +47,7 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
         self._writer: ChunkWriter | None = None
         self._started = False
         self._ended = False  # `closed` was written, or the attempt was made
+        self._usage: Callable[[], Usage] | None = None  # what is asked of a store, where that is counted
         self._lock = threading.RLock()  # a signal handler may report while this thread does
 
     @abstractmethod
@@ -77,6 +80,7 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
             negotiated=self._negotiated,
             on_warning=write_diagnostic,
             spool=self._make_spool(store, options),
+            usage=self._usage,
         )
         with watched(writer):
             try:
@@ -156,9 +160,12 @@ class StoreMessageWriterChannel(PipesBlobStoreMessageWriterChannel):
     A subclass that has its own `upload_messages_chunk` is left alone with the chunks: nothing is read back then.
     """
 
-    def __init__(self, store: Store, *, interval: float | None = None) -> None:
+    def __init__(
+        self, store: Store, *, interval: float | None = None, usage: Callable[[], Usage] | None = None
+    ) -> None:
         super().__init__(interval=interval)
         self._store = store
+        self._usage = usage
 
     def upload_messages_chunk(self, payload: StringIO, index: int) -> None:
         if not self._store.put_if_absent(f"{index}.json", payload.read().encode()):
@@ -183,7 +190,8 @@ class PipesBufferedFilesystemMessageWriterChannel(StoreMessageWriterChannel):
     """Chunks as files in a directory, a mounted file system of whatever kind included. None is seen half-written."""
 
     def __init__(self, path: str, *, interval: float | None = None) -> None:
-        super().__init__(open_store(file_url(path)), interval=interval)
+        meter = take_meter()
+        super().__init__(open_store(file_url(path), meter=meter), interval=interval, usage=meter.snapshot)
 
 
 def _store_all(writer: ChunkWriter, timeout: float) -> None:

@@ -11,6 +11,7 @@ from typing import Any, Final, cast
 
 from blobpipes.errors import DagsterPipesError
 from blobpipes.external.addresses import BUCKET, PATH, cannot_use, context_address, entry_of, parse_own_url, text_param
+from blobpipes.external.metering import meter_before_writing
 from blobpipes.storage.open import open_store
 from blobpipes.storage.store import Store
 from blobpipes.storage.url import join
@@ -54,7 +55,8 @@ class PipesBlobStoreContextLoader(PipesContextLoader):
         from blobpipes.retry import RetryPolicy  # with tenacity: only a context in a store needs it
 
         address, key = context_address(params, self._url, self._storage_options)
-        store = open_store(address.url, storage_options=address.storage_options, retry=RetryPolicy())
+        options, meter = address.storage_options, meter_before_writing()
+        store = open_store(address.url, storage_options=options, retry=RetryPolicy(), meter=meter)
         yield read_context(store, key)
 
 

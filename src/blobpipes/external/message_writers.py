@@ -27,6 +27,7 @@ from blobpipes.external.channels import (
     PipesStreamMessageWriterChannel,
 )
 from blobpipes.external.log_capture import DRAIN_TIMEOUT, PipesDefaultLogWriter, PipesLogWriter
+from blobpipes.external.metering import take_meter
 from blobpipes.storage.open import open_store
 from blobpipes.wire.params import PipesExtras, PipesParams
 
@@ -112,8 +113,9 @@ class PipesBlobStoreMessageWriter(PipesMessageWriter[T_BlobStoreMessageWriterCha
     def make_channel(self, params: PipesParams) -> T_BlobStoreMessageWriterChannel:
         """The channel that stores chunks as the params say."""
         address = messages_address(params, self._url, self._storage_options)
-        store = open_store(address.url, storage_options=address.storage_options)
-        return cast("T_BlobStoreMessageWriterChannel", StoreMessageWriterChannel(store))
+        meter = take_meter()
+        store = open_store(address.url, storage_options=address.storage_options, meter=meter)
+        return cast("T_BlobStoreMessageWriterChannel", StoreMessageWriterChannel(store, usage=meter.snapshot))
 
 
 class PipesDefaultMessageWriter(PipesMessageWriter[PipesMessageWriterChannel]):

@@ -23,6 +23,7 @@ from blobpipes.external.supervisor.message_file import MessageFile
 from blobpipes.external.supervisor.place import Mark, RunPlace, is_run_place
 from blobpipes.external.supervisor.program import still_runs
 from blobpipes.external.supervisor.relay import Relay
+from blobpipes.storage.metered import Meter
 from blobpipes.storage.open import open_store
 from blobpipes.wire.messages import PipesMessage, encode_message
 
@@ -92,12 +93,14 @@ class _Delivery:
     def __init__(self, leftover: Leftover, spool: Spool, timeout: float, on_warning: Callable[[str], None]) -> None:
         assert leftover.url is not None  # it has been looked at
         self._left = spool.left
+        meter = Meter()
         self._writer = ChunkWriter(
-            open_store(leftover.url),
+            open_store(leftover.url, meter=meter),
             options=LogOptions(close_timeout=timeout),
             negotiated=leftover.negotiated,
             on_warning=on_warning,
             spool=spool,
+            usage=meter.snapshot,
         )
 
     def run(self, place: RunPlace | None, journaled: frozenset[bytes]) -> int:

@@ -15,6 +15,7 @@ from blobpipes.chunklog.options import changed_options, parse_options
 from blobpipes.chunklog.reader import LogReader
 from blobpipes.chunklog.reader_types import Delivered, Problem, ReaderSettings
 from blobpipes.clock import SYSTEM_CLOCK, Clock
+from blobpipes.cost.prices import UNKNOWN
 from blobpipes.errors import DagsterPipesError, InvalidOptionError, InvalidUrlError, SessionExistsError
 from blobpipes.orchestration.archive import fold
 from blobpipes.orchestration.archived_store import ArchivedStore, open_archive
@@ -149,11 +150,12 @@ class PipesBlobStoreMessageReader(LogReaderHolder):
         handler.inbox.may_restart |= self._restarts > 0
         with self.get_params() as params:
             log = self._hooked(params, handler) if self._has_hook() else self._prepared(params, handler)
+            handler.inbox.metered_by(log.meter)
+            handler.inbox.price_key = UNKNOWN if self._storage is None or self._has_hook() else self._storage.price_key
             if self._cleanup != "keep":
                 handler.inbox.after_success(lambda: _clean_up(log, self._cleanup))
             with self.reading_logs(log.params, handler), self._reading_all(log, handler):
                 yield log.params
-            handler.inbox.used(log.meter.snapshot())
 
     @property
     def expected_writer_count(self) -> int:

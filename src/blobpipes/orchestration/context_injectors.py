@@ -9,6 +9,7 @@ import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager, suppress
+from copy import copy
 from os import PathLike
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from blobpipes.chunklog.layout import CONTEXT_KEY
 from blobpipes.errors import DagsterPipesError, SessionExistsError, StoreError
 from blobpipes.orchestration.safe_options import checked_hints
 from blobpipes.orchestration.session_place import OPENING, SessionPlace, parse_storage
+from blobpipes.storage.metered import Meter
 from blobpipes.storage.store import Store
 from blobpipes.storage.url import join
 from blobpipes.wire.context import PipesContextData, encode_context
@@ -39,6 +41,10 @@ class PipesContextInjector(ABC):
     @abstractmethod
     def no_messages_debug_text(self) -> str:
         """How the context was sent, for the person who has to find out why nothing came back."""
+
+    def with_meter(self, meter: Meter) -> PipesContextInjector:
+        """The same injector, whose requests to a store `meter` counts. One that asks no store counts nothing."""
+        return self
 
 
 class PipesBlobStoreContextInjector(PipesContextInjector):
@@ -66,6 +72,13 @@ class PipesBlobStoreContextInjector(PipesContextInjector):
         self._attach = attach
         self._hints = checked_hints(pass_storage_options)
         self._storage.session(session)  # a name that cannot be one is refused here
+        self._meter: Meter | None = None
+
+    def with_meter(self, meter: Meter) -> PipesContextInjector:
+        """The same injector, counted."""
+        counted = copy(self)
+        counted._meter = meter
+        return counted
 
     @contextmanager
     def inject_context(self, context_data: PipesContextData) -> Iterator[PipesParams]:
@@ -78,7 +91,7 @@ class PipesBlobStoreContextInjector(PipesContextInjector):
         """
         data = encode_context(context_data)
         place = self._storage.session(self._session)
-        store = place.open_store(retry=OPENING)
+        store = place.open_store(retry=OPENING, meter=self._meter)
         if not store.put_if_absent(CONTEXT_KEY, data) and not self._attach:
             raise SessionExistsError(f"the session {place.url} already has a context")
         try:

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import logging
 from contextlib import suppress
+from dataclasses import replace
 from typing import Literal, TypeAlias
 
 from blobpipes.errors import DamagedArchiveError, IncompleteError, NeverOpenedError, NotArchivedError, StoreError
 from blobpipes.orchestration.handler import PipesMessageHandler
-from blobpipes.orchestration.report import PipesSessionReport, counted
+from blobpipes.orchestration.report import PipesSessionReport, counted, ledger_of
 
 OnIncomplete: TypeAlias = Literal["raise", "warn"]
 
@@ -45,17 +46,18 @@ def judge(
     handler.say(logging.WARNING, str(error))
 
 
-def clean_up(report: PipesSessionReport, handler: PipesMessageHandler) -> None:
-    """After a success, what the reader has promised to remove.
+def clean_up(report: PipesSessionReport, handler: PipesMessageHandler) -> PipesSessionReport:
+    """After a success, remove what the reader has promised to remove; the report with what that has cost.
 
     What stays behind costs a little; it is no reason to fail a session in which everything came.
     """
     if report.verdict != "complete" or not report.all_arrived:
-        return
+        return report
     try:
         handler.inbox.clean_up()
     except (StoreError, NotArchivedError, DamagedArchiveError) as error:
         handler.say(logging.WARNING, f"the session could not be cleaned up: {error}")
+    return replace(report, ledger=ledger_of(handler.inbox))
 
 
 def attach_report(report: PipesSessionReport, failure: BaseException) -> None:

@@ -16,6 +16,7 @@ from typing import Any
 from blobpipes.chunklog.reader_types import LogEnd
 from blobpipes.orchestration.problems import ProblemLog, SessionProblem
 from blobpipes.orchestration.results import MaterializeResult, PipesExecutionResult
+from blobpipes.storage.metered import Meter
 from blobpipes.storage.usage import Usage
 from blobpipes.wire.exceptions import PipesException
 
@@ -58,7 +59,8 @@ class Inbox:
         self.failed_results = 0  # results that came but could not be handled
         self.message_bytes = 0  # of the lines that came, newlines not counted
         self.ends: dict[int, LogEnd] = {}  # by writer, where a chunk log was read
-        self.usage = Usage()  # of the store, by the readers that have ended
+        self.price_key: str | None = None  # under which a table of prices knows the store; None: no store is asked
+        self._meters: list[Meter] = []
         self.may_restart = False  # a process that closed with an exception may be followed by another
         self.launched: dict[str, Any] = {}  # what the launcher told of the process
         self._entries: list[_Entry] = []
@@ -152,10 +154,16 @@ class Inbox:
         with self._changed:
             self.ends[writer] = end
 
-    def used(self, usage: Usage) -> None:
-        """What a reader that has ended took of its store."""
+    def metered_by(self, meter: Meter) -> None:
+        """A meter counts what this side asks of a store."""
         with self._changed:
-            self.usage += usage
+            self._meters.append(meter)
+
+    @property
+    def usage(self) -> Usage:
+        """What this side has asked of its stores so far."""
+        with self._changed:
+            return sum((meter.snapshot() for meter in self._meters), Usage())
 
     def reading_ended(self) -> None:
         """A reader has read to the end, or given up."""
@@ -178,7 +186,7 @@ class Inbox:
             self._clean_ups.append(clean_up)
 
     def clean_up(self) -> None:
-        """The session has ended well. Raises what a clean-up raises."""
+        """The session has ended well. Raises what a clean-up raises. Idempotent."""
         with self._changed:
             clean_ups, self._clean_ups = self._clean_ups, []
         for clean_up in clean_ups:

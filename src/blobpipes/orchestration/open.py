@@ -22,6 +22,7 @@ from blobpipes.orchestration.message_readers import PipesMessageReader
 from blobpipes.orchestration.report import build_report
 from blobpipes.orchestration.run_context import RunContext
 from blobpipes.orchestration.session import PipesSession
+from blobpipes.storage.metered import Meter
 from blobpipes.wire.context import encode_context
 
 URL_ENV_VAR: Final = "BLOBPIPES_URL"
@@ -104,6 +105,9 @@ def open_pipes_session(
             pass_storage_options=pass_storage_options,
         )
     handler = PipesMessageHandler(context, message_reader, on_event=on_event)
+    meter = Meter()
+    handler.inbox.metered_by(meter)
+    context_injector = context_injector.with_meter(meter)
     data = context.data_with(extras)
     encode_context(data)  # what cannot become JSON is said before anything is stored
     started = clock.monotonic()
@@ -129,13 +133,14 @@ def open_pipes_session(
     report = build_report(
         handler.inbox, session=opened.name, url=opened.url, run_id=context.run_id, duration=clock.monotonic() - started
     )
+    if failure is None:
+        report = clean_up(report, handler)
     opened.end(report)
     if failure is not None:
         attach_report(report, failure)
         raise failure
     looked = f"{context_injector.no_messages_debug_text()} {message_reader.no_messages_debug_text()}"
     judge(report, handler, looked=looked, on_incomplete=on_incomplete)
-    clean_up(report, handler)
 
 
 class _Location:

@@ -4,10 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from os import PathLike
 from typing import Any, Final, Literal, TypeAlias
 
+from blobpipes.cost.bill import Cost, Ledger, Region, price
+from blobpipes.cost.price_files import load_prices
+from blobpipes.cost.prices import PriceTable
 from blobpipes.orchestration.inbox import Inbox, WriterState
 from blobpipes.orchestration.problems import SessionProblem
+from blobpipes.storage.usage import Usage
 from blobpipes.wire.exceptions import PipesException
 from blobpipes.wire.jsonable import plain
 
@@ -48,12 +53,48 @@ class PipesSessionReport:
     messages: int  # good ones
     chunks: int
     bytes: int  # of message lines
-    requests: Mapping[str, int]  # to the store, by kind, of this side alone
-    bytes_down: int  # read from the store
+    ledger: Ledger  # what both sides have asked of the store
+    store: str  # under which name a table of prices knows the store: s3, gcs, azure, ..., local, unknown
     problems: tuple[SessionProblem, ...]  # the first hundred
     problem_counts: Mapping[str, int]  # all of them, by kind
     failed_results: int  # results that came, but that this side failed to handle
     duration: float  # seconds from opening to the end
+
+    @property
+    def requests(self) -> Mapping[str, int]:
+        """To the store, by kind, of this side alone."""
+        return self.ledger.reader.requests
+
+    @property
+    def bytes_down(self) -> int:
+        """Read from the store by this side."""
+        return self.ledger.reader.bytes_down
+
+    @property
+    def cost(self) -> Cost:
+        """What the session has cost, by the package's prices and those in the file that BLOBPIPES_PRICES names."""
+        return self.cost_at()
+
+    def cost_at(
+        self,
+        prices: PriceTable | str | PathLike[str] | None = None,
+        *,
+        store: str | None = None,
+        region: Region = "same",
+    ) -> Cost:
+        """What the session has cost, or would have cost in another store.
+
+        Args:
+            prices: a table, or the path of a file with prices of your own.
+            store: another store of the table: "s3", "gcs", "azure", "r2", ...
+            region: "other" if this process runs outside the store's region, so that reading costs egress.
+
+        Raises:
+            PriceFileError, InvalidOptionError: the file is broken, or the table has no such store.
+        """
+        table = prices if isinstance(prices, PriceTable) else load_prices(prices)
+        chosen = self.store if store is None else table.require(store).key
+        return price(self.ledger, store=chosen, table=table, region=region)
 
     @property
     def opened(self) -> bool:
@@ -88,8 +129,10 @@ class PipesSessionReport:
     def to_dict(self) -> dict[str, Any]:
         """All of it, in JSON's own types."""
         derived = {"opened": self.opened, "closed": self.closed, "exception": self.exception, "missing": self.missing}
+        asked = {"requests": self.requests, "bytes_down": self.bytes_down, "cost": self.cost.to_dict()}
         whole: dict[str, Any] = plain(self)
-        return {**whole, **plain(derived), "problem_total": self.problem_total}
+        whole.pop("ledger")  # it is in the cost
+        return {**whole, **plain({**derived, **asked}), "problem_total": self.problem_total}
 
     def summary(self) -> str:
         """One line for people."""
@@ -123,13 +166,26 @@ def build_report(
         messages=sum(inbox.counts.values()),
         chunks=sum(end.chunks for end in inbox.ends.values()),
         bytes=inbox.message_bytes,
-        requests=dict(inbox.usage.requests),
-        bytes_down=inbox.usage.bytes_down,
+        ledger=ledger_of(inbox),
+        store=inbox.price_key or "local",
         problems=tuple(inbox.problems.kept),
         problem_counts=dict(inbox.problems.counts),
         failed_results=inbox.failed_results,
         duration=duration,
     )
+
+
+def ledger_of(inbox: Inbox) -> Ledger:
+    """What both sides have asked of the store so far."""
+    return Ledger(_worker_usage(inbox), inbox.usage)
+
+
+def _worker_usage(inbox: Inbox) -> Usage | None:
+    """Of all processes that wrote logs; None where one of them does not say."""
+    usages = [end.usage for end in inbox.ends.values()]
+    if not usages or any(usage is None for usage in usages):
+        return None if inbox.price_key is not None else Usage()  # files and streams cost nothing
+    return sum((usage for usage in usages if usage is not None), Usage())
 
 
 def _writer_count(inbox: Inbox) -> int:

@@ -7,11 +7,13 @@ they mean the same place. Only `shown` may leave this process: the URL may hold 
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from blobpipes.chunklog.options import LogOptions, parse_options
+from blobpipes.cost.bill import store_key
 from blobpipes.orchestration.ids import checked_session_name, new_id
 from blobpipes.retry import RetryPolicy
 from blobpipes.storage.metered import Meter
@@ -39,6 +41,12 @@ class Storage:
     def identity(self) -> str:
         """The same for the same storage reached in the same way; tells nothing else."""
         return hashlib.blake2b(repr((self.base, self.storage_options)).encode(), digest_size=16).hexdigest()
+
+    @property
+    def price_key(self) -> str:
+        """Under which name a table of prices knows this store."""
+        endpoint = os.environ.get("AWS_ENDPOINT_URL_S3") or os.environ.get("AWS_ENDPOINT_URL")
+        return store_key(self.base, self.storage_options, endpoint=endpoint)
 
     def session(self, name: str | None) -> SessionPlace:
         """The place of the session called `name`, or of a new one."""
