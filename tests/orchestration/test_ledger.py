@@ -15,9 +15,11 @@ from blobpipes import (
     open_dagster_pipes,
     open_pipes_session,
 )
+from blobpipes.chunklog.options import LogOptions
 from blobpipes.cost.our_pair import forecast_ours
 from blobpipes.cost.price_files import PRICES_ENV_VAR
 from blobpipes.cost.prices import PriceFileError
+from blobpipes.cost.trace import CLOSED, OPENED, Message, Trace
 from blobpipes.errors import InvalidOptionError
 from blobpipes.storage.open import open_store
 
@@ -56,21 +58,14 @@ def test_the_descriptors_and_the_contexts_bytes_are_counted() -> None:
     assert report.ledger.reader.bytes_up > descriptor
 
 
-def test_the_model_counts_the_same_requests_for_opening_and_closing() -> None:
-    """Whatever else a session does, what it begins and ends with is the same for each."""
-    from blobpipes.chunklog.options import LogOptions
-    from blobpipes.cost.trace import CLOSED, OPENED, Message, Trace
-
-    forecast = forecast_ours(Trace([Message(0.0, OPENED), Message(0.0, CLOSED)]), LogOptions())
+def test_the_model_counts_the_same_writes_for_opening_and_closing() -> None:
+    """What a session begins and ends with is the same for each; how often its reader looks is not."""
+    forecast = forecast_ours(Trace([Message(0.0, OPENED), Message(0.0, CLOSED)]), LogOptions()).ledger.reader
     report_of()
-    report = report_of()
-    assert forecast.ledger.worker is not None
-    modelled = forecast.ledger.worker.requests, forecast.ledger.reader.requests
-    assert report.ledger.worker is not None
-    assert report.ledger.worker.requests["get"] >= modelled[0]["get"]
-    assert {kind: report.ledger.reader.requests[kind] for kind in ("put", "list", "delete")} == {
-        kind: modelled[1][kind] for kind in ("put", "list", "delete")
-    }
+    counted = report_of().ledger.reader
+    assert [counted.requests[kind] for kind in ("put", "list", "delete")] == [
+        forecast.requests[kind] for kind in ("put", "list", "delete")
+    ]
 
 
 @pytest.mark.parametrize("cleanup", ["archive", "delete"])
