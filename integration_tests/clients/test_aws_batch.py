@@ -156,7 +156,9 @@ def test_a_command_that_is_too_large_is_refused_before_anything_is_submitted(que
     assert queue.find("large") is None
 
 
-def test_without_credentials_or_region_the_remedy_says_what_to_set(batch: Batch, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_credentials_or_region_the_remedy_says_what_to_set(
+    batch: Batch, monkeypatch: pytest.MonkeyPatch
+) -> None:
     for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY"):
         monkeypatch.delenv(name)
     with pytest.raises(PlaceDeniedError, match="credentials"):

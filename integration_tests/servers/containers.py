@@ -1,7 +1,7 @@
 """Docker's interface, as far as the simulated AWS Batch uses it; a "container" is a process of this machine.
 
-Batch's simulation schedules jobs and follows their containers; all that it lacks here is a Docker daemon. So it is given
-this server as DOCKER_HOST. An image is a name only: the process sees this machine's files.
+Batch's simulation schedules jobs and follows their containers; all that it lacks here is a Docker daemon. So it is
+given this server as DOCKER_HOST. An image is a name only: the process sees this machine's files.
 """
 
 from __future__ import annotations
@@ -104,7 +104,9 @@ class Containers:
             return 404, {"message": f"no such container: {path}"}
         return self._of_container(self.containers[found[1]], method, found[2], query)
 
-    def _of_container(self, container: Container, method: str, verb: str | None, query: dict[str, str]) -> tuple[int, Any]:
+    def _of_container(
+        self, container: Container, method: str, verb: str | None, query: dict[str, str]
+    ) -> tuple[int, Any]:
         if method == "DELETE":
             container.kill(signal.SIGKILL)
             return 204, None
@@ -119,7 +121,12 @@ class Containers:
         elif verb == "logs":
             return 200, b""  # what the jobs here have to say, they say in their sessions
         elif verb == "json":
-            return 200, {"Id": container.id, "Name": container.name, "State": container.state(), "Config": container.config}
+            return 200, {
+                "Id": container.id,
+                "Name": container.name,
+                "State": container.state(),
+                "Config": container.config,
+            }
         return 204, None
 
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:  # the same table for type checkers and editors; a test compares the two
     from blobpipes.chunklog.options import LogOptions as LogOptions
+    from blobpipes.clients.aws_batch import PipesAWSBatchClient as PipesAWSBatchClient
     from blobpipes.clients.client import PipesClient as PipesClient
     from blobpipes.clients.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
     from blobpipes.clients.job import RunPolicy as RunPolicy
@@ -241,6 +242,7 @@ orchestration.results              AssetCheckResult MaterializeResult PipesExecu
 clients.client                     PipesClient PipesClientCompletedInvocation
 clients.place_client               PipesPlaceClient
 clients.subprocess                 PipesSubprocessClient
+clients.aws_batch                  PipesAWSBatchClient
 clients.job                        RunPolicy
 clients.place                      Cause JobEnd JobSpec JobState Place Urgency
 

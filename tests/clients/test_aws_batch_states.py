@@ -11,7 +11,10 @@ from blobpipes.errors import LaunchError
 
 
 def failed(reason: str = "", *, why: str = "Essential container in task exited", code: int | None = None) -> JobEnd:
-    container: dict[str, Any] = {**({"reason": reason} if reason else {}), **({} if code is None else {"exitCode": code})}
+    container: dict[str, Any] = {
+        **({"reason": reason} if reason else {}),
+        **({} if code is None else {"exitCode": code}),
+    }
     end = state_of({"status": "FAILED", "statusReason": why, "container": container}, "job.py").end
     assert end is not None
     return end
@@ -40,7 +43,12 @@ def test_a_job_that_succeeded_has_exited_with_0() -> None:
 @pytest.mark.parametrize(
     ("reason", "why", "code", "cause"),
     [
-        ("OutOfMemoryError: Container killed due to memory usage", "Essential container in task exited", 137, Cause.OUT_OF_MEMORY),
+        (
+            "OutOfMemoryError: Container killed due to memory usage",
+            "Essential container in task exited",
+            137,
+            Cause.OUT_OF_MEMORY,
+        ),
         ("", "Host EC2 (instance i-0123456789abcdef0) terminated.", None, Cause.PREEMPTED),
         ("", "Job attempt duration exceeded timeout", None, Cause.TIME_LIMIT),
         ("CannotPullContainerError: no such image", "Task failed to start", None, Cause.NOT_STARTED),

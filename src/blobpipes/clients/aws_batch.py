@@ -27,8 +27,8 @@ class PipesAWSBatchClient(PipesPlaceClient[BatchJob]):
             job role's business: create and read objects under the URL.
         region: by default as the environment says.
         vcpus, memory_mib, gpus: instead of the job definition's.
-        attempts: how often the job may start in all if its spot machine is taken away (1 to 10); a restart continues the
-            session. Without, the job definition says it.
+        attempts: how often the job may start in all if its spot machine is taken away (1 to 10); a restart continues
+            the session. Without, the job definition says it.
         timeout: seconds after which AWS Batch ends an attempt, at least 60.
         tasks: containers of an array job, each with an index and a lane of its own in the session (2 to 10,000).
         supervised: run the command under `blobpipes exec`, which the image must have: then a program in any language

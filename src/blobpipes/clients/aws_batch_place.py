@@ -103,7 +103,9 @@ class AWSBatchPlace(Place[BatchJob]):
         told: dict[str, Any] = {
             "job_id": handle.id,
             "queue": self.settings.queue,
-            "console": _link(f"https://{region}.console.aws.amazon.com/batch/home?region={region}#jobs/detail/{handle.id}"),
+            "console": _link(
+                f"https://{region}.console.aws.amazon.com/batch/home?region={region}#jobs/detail/{handle.id}"
+            ),
         }
         stream = ((found[0].get("container") or {}) if found else {}).get("logStreamName")
         if stream:
@@ -124,7 +126,8 @@ class AWSBatchPlace(Place[BatchJob]):
         return BatchJob(newest["jobId"], "the job") if newest else None
 
     def _failure(self, handle: BatchJob, job: Mapping[str, Any]) -> JobState | None:
-        """Of an array, whose failure is that of one of its tasks; or of a job whose details are gone: by the summaries."""
+        """By the summaries: of the first task of an array that failed, or of a job whose details are gone."""
+        among: dict[str, Any]
         if "size" in (job.get("arrayProperties") or {}):
             among = {"arrayJobId": handle.id, "jobStatus": "FAILED"}
         else:
