@@ -21,19 +21,18 @@ from integration_tests.pairing.plans import Arrived, Plan, decode_plan
 def main(plans: Path, outcomes: Path) -> None:
     for line in plans.read_text().splitlines():
         plan = decode_plan(line)
-        outcome: dict[str, object] = {"name": plan.name}
-        try:
-            outcome |= {scene: asdict(arrived) for scene, arrived in run(plan).items()}
-        except Exception:
-            outcome["error"] = traceback.format_exc()
+        played = {scene: _played(plan, scene) for scene in plan.scenes}
         with outcomes.open("a") as file:
-            file.write(json.dumps(outcome) + "\n")
+            file.write(json.dumps({"name": plan.name, **played}) + "\n")
 
 
-def run(plan: Plan) -> dict[str, Arrived]:
+def _played(plan: Plan, scene: str) -> dict[str, object]:
     module = "ours" if plan.orchestration == "ours" else "in_dagster"
-    play: Callable[[Plan], dict[str, Arrived]] = import_module(f"integration_tests.pairing.{module}").play
-    return play(plan)
+    try:
+        play: Callable[[Plan, str], Arrived] = import_module(f"integration_tests.pairing.{module}").play
+        return asdict(play(plan, scene))
+    except Exception:
+        return {"error": traceback.format_exc()}
 
 
 @contextmanager

@@ -37,7 +37,7 @@ def arrived(callers: Callers, pairing: Pairing) -> Mapping[str, Any]:
     """What arrived in this pairing, by scene."""
     if str(pairing) in callers.missing:
         give_up(MissingServerError(callers.missing[str(pairing)]))
-    return callers.outcome(str(pairing))
+    return {scene: callers.arrived(str(pairing), scene) for scene in ("whole", "several")}
 
 
 def _by_caller(chosen: Collection[Pairing]) -> list[list[Pairing]]:

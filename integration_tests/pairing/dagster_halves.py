@@ -7,8 +7,6 @@ import importlib.util
 import os
 import sys
 import types
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -17,23 +15,20 @@ import dagster as dg
 from integration_tests.pairing.plans import Plan
 
 
-@contextmanager
-def halves(plan: Plan, session: str) -> Iterator[tuple[Any, Any]]:
+def halves(plan: Plan, session: str) -> tuple[Any, Any]:
     """An injector and a reader, made for one session."""
-    if plan.orchestration == "adapter":
-        yield _adapter(plan, session)
-    else:
-        yield _official(plan)
+    return _adapter(plan, session) if plan.orchestration == "adapter" else _official(plan)
 
 
 def _adapter(plan: Plan, session: str) -> tuple[Any, Any]:
+    import blobpipes.dagster as ours
+
     if plan.flavour == "file":
-        return dg.PipesTempFileContextInjector(), dg.PipesTempFileMessageReader()
-    adapter = importlib.import_module("blobpipes.dagster")
+        return ours.PipesTempFileContextInjector(), ours.PipesTempFileMessageReader()
     url = f"{plan.url}?interval=200ms"
     return (
-        adapter.PipesBlobStoreContextInjector(url=url, session=session),
-        adapter.PipesBlobStoreMessageReader(url=url, session=session),
+        ours.PipesBlobStoreContextInjector(url, session=session),
+        ours.PipesBlobStoreMessageReader(url, session=session),
     )
 
 

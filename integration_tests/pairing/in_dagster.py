@@ -11,6 +11,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from importlib import import_module
 from typing import Any
 
 import dagster as dg
@@ -22,36 +23,33 @@ from integration_tests.pairing.plans import Arrived, Plan
 QUIET = {"loggers": {"console": {"config": {"log_level": "CRITICAL"}}}}  # the event log has it all
 
 
-def play(plan: Plan) -> dict[str, Arrived]:
+def play(plan: Plan, scene: str) -> Arrived:
+    """One run with the job of this scene."""
     with dg.DagsterInstance.ephemeral() as instance:
-        return {scene: _play(plan, scene, instance) for scene in plan.scenes}
+        return _play(plan, scene, instance)
 
 
 def _play(plan: Plan, scene: str, instance: dg.DagsterInstance) -> Arrived:
     arrived = Arrived()
+    known = {"whole": _whole, "several": _several}
     if scene == "whole":
-        _materialize([_source(), _earlier()], instance, partition_key="2024-01-02|x")  # so that there is provenance
+        materialize([_source(), _earlier()], instance, partition_key="2024-01-02|x")  # so that there is provenance
     with own_streams(arrived):
-        if scene == "bare":
-            result = _bare_job(plan, arrived).execute_in_process(instance=instance, run_config=QUIET)
-        else:
-            assets = {
-                "whole": [_source().to_source_asset(), _whole(plan, arrived)],
-                "several": [_several(plan, arrived)],
-            }
-            assets["steady"] = [_steady(plan, arrived)]
-            key = "2024-01-02|x" if scene == "whole" else None
-            result = _materialize(assets[scene], instance, partition_key=key)
+        run = known[scene] if scene in known else import_module("integration_tests.pairing.scenes").SCENES[scene]
+        run_id = run(plan, arrived, instance)
     lines = arrived.streams["stderr"].splitlines(keepends=True)
     arrived.streams["stderr"] = "".join(
         line for line in lines if " - dagster - CRITICAL - " not in line
     )  # the console's
-    _read_run(instance, result.run_id, arrived)
+    if run_id is not None:
+        _read_run(instance, run_id, arrived)
     return arrived
 
 
-def _materialize(assets: Any, instance: dg.DagsterInstance, partition_key: str | None = None) -> Any:
-    return dg.materialize(assets, instance=instance, partition_key=partition_key, run_config=QUIET)
+def materialize(assets: Any, instance: dg.DagsterInstance, **options: Any) -> str:
+    """Run these assets; the run's id."""
+    result = dg.materialize(assets, instance=instance, run_config=QUIET, raise_on_error=False, **options)
+    return result.run_id
 
 
 # --- the assets ---------------------------------------------------------------------------------------
@@ -82,61 +80,44 @@ def _earlier() -> Any:
     return whole
 
 
-def _whole(plan: Plan, arrived: Arrived) -> Any:
+def _whole(plan: Plan, arrived: Arrived, instance: dg.DagsterInstance) -> str:
     checks = [dg.AssetCheckSpec(name, asset="whole") for name in ("rows", "dates")]
 
     @dg.asset(name="whole", deps=["source"], partitions_def=PARTITIONS, code_version="7", check_specs=checks)
     def whole(context):  # type: ignore[no-untyped-def]
         if context.retry_number == 0:
             raise dg.RetryRequested(max_retries=1)
-        yield from _run_job(plan, "whole", context, arrived)
+        yield from run_job(plan, "whole", context, arrived).get_results(implicit_materializations=False)
 
-    return whole
+    return materialize([_source().to_source_asset(), whole], instance, partition_key="2024-01-02|x")
 
 
-def _several(plan: Plan, arrived: Arrived) -> Any:
+def _several(plan: Plan, arrived: Arrived, instance: dg.DagsterInstance) -> str:
     outs = {f"out{number}": dg.AssetOut(key=dg.AssetKey(key)) for number, key in enumerate(story.MANY)}
     checks = [dg.AssetCheckSpec("known", asset=story.CHECKED)]
 
     @dg.multi_asset(name="several", outs=outs, check_specs=checks)
     def several(context):  # type: ignore[no-untyped-def]
-        yield from _run_job(plan, "several", context, arrived)
+        yield from run_job(plan, "several", context, arrived).get_results(implicit_materializations=False)
 
-    return several
-
-
-def _steady(plan: Plan, arrived: Arrived) -> Any:
-    @dg.asset(name="steady")
-    def steady(context):  # type: ignore[no-untyped-def]
-        yield from _run_job(plan, "steady", context, arrived)
-
-    return steady
+    return materialize([several], instance)
 
 
-def _bare_job(plan: Plan, arrived: Arrived) -> Any:
-    @dg.op
-    def bare(context):  # type: ignore[no-untyped-def]
-        list(_run_job(plan, "bare", context, arrived))
-
-    @dg.job
-    def bare_job():  # type: ignore[no-untyped-def]
-        bare()
-
-    return bare_job
-
-
-def _run_job(plan: Plan, scene: str, context: Any, arrived: Arrived) -> Iterator[Any]:
-    with dagster_halves.halves(plan, f"{scene}-{uuid.uuid4().hex[:8]}") as halves:
-        injector, reader = halves
-        _note_context(injector, arrived)
-        _note_opened(reader, arrived)
-        client = dg.PipesSubprocessClient(
-            env={**os.environ, **plan.job_env}, context_injector=injector, message_reader=reader, forward_stdio=False
-        )
-        done = client.run(context=context, command=[*plan.command, scene], extras=story.EXTRAS)
+def run_job(plan: Plan, scene: str, context: Any, arrived: Arrived, *, halves: Any = None, command: Any = None) -> Any:
+    """Run the job of a scene as this step's external process; what Dagster's own client returns."""
+    injector, reader = halves or dagster_halves.halves(plan, f"{scene}-{uuid.uuid4().hex[:8]}")
+    note(injector, reader, arrived)
+    env = {**os.environ, **plan.job_env}
+    client = dg.PipesSubprocessClient(env=env, context_injector=injector, message_reader=reader, forward_stdio=False)
+    done = client.run(context=context, command=command or [*plan.command, scene], extras=story.EXTRAS)
     arrived.custom = story.short(done.get_custom_messages())
-    if scene != "bare":
-        yield from done.get_results(implicit_materializations=False)
+    return done
+
+
+def note(injector: Any, reader: Any, arrived: Arrived) -> None:
+    """Keep the context that is sent, and what the job tells when it opens."""
+    _note_context(injector, arrived)
+    _note_opened(reader, arrived)
 
 
 def _note_context(injector: Any, arrived: Arrived) -> None:

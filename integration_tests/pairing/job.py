@@ -8,7 +8,10 @@ metadata that only newer versions know).
 from __future__ import annotations
 
 import importlib
+import logging
 import os
+import signal
+import subprocess
 import sys
 import time
 from typing import Any
@@ -22,7 +25,9 @@ FLAVOUR = os.environ["PAIRING_FLAVOUR"]
 
 
 def main(scene: str) -> None:
-    {"whole": whole, "several": several, "steady": steady, "bare": bare}[scene]()
+    known = {"whole": whole, "several": several, "steady": steady, "levels": levels, "captured": captured}
+    known |= {"restarted": restarted}
+    known.get(scene, simple)()
 
 
 def whole() -> None:
@@ -62,10 +67,41 @@ def steady() -> None:
             time.sleep(0.25)
 
 
-def bare() -> None:
-    """A process that was launched for no asset."""
+def simple() -> None:
+    """What it sees and one line; a check where the process was launched for nothing else."""
     with opened() as pipes:
         pipes.report_custom_message({"seen": seen(pipes)})
+        pipes.log.info("said")
+        if pipes.is_asset_step and not pipes.asset_keys:
+            pipes.report_asset_check("rows", True, asset_key="orders")
+        elif pipes.is_asset_step:
+            pipes.report_asset_materialization({"rows": 3})
+
+
+def levels() -> None:
+    """Levels that are none of the five."""
+    logging.addLevelName(26, "NOTICE")
+    with opened() as pipes:
+        for level in (1, 25, 26, 45, 99):
+            pipes.log.log(level, "level %d", level)
+
+
+def captured() -> None:
+    """Ordinary output, also of a child, where it is asked for."""
+    with opened() as pipes:
+        print("printed", flush=True)
+        subprocess.run(["/bin/sh", "-c", "echo of a child >&2"], check=True)
+        pipes.log.info("said")
+
+
+def restarted() -> None:
+    """Killed once its first life is stored; whoever starts it again continues."""
+    with opened() as pipes:
+        life = "the second life" if os.environ.get("PAIRING_LIFE") == "2" else "the first life"
+        pipes.log.error(life)
+        if life == "the first life":
+            assert pipes._channel.flush(60)
+            os.kill(os.getpid(), signal.SIGKILL)
 
 
 def fail() -> None:

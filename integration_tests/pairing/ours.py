@@ -25,10 +25,6 @@ from integration_tests.pairing.plans import Arrived, Plan
 PROVENANCE: Any = {"code_version": "7", "input_data_versions": {"source": "v0"}, "is_user_provided": False}
 
 
-def play(plan: Plan) -> dict[str, Arrived]:
-    return {scene: _play(plan, scene) for scene in plan.scenes}
-
-
 def _context(scene: str) -> RunContext:
     if scene == "bare":
         return RunContext(log=_silent())
@@ -46,7 +42,8 @@ def _context(scene: str) -> RunContext:
     )
 
 
-def _play(plan: Plan, scene: str) -> Arrived:
+def play(plan: Plan, scene: str) -> Arrived:
+    """One session with the job of this scene."""
     arrived = Arrived()
 
     def note(event: PipesEvent) -> None:

@@ -8,6 +8,7 @@ from typing import Final
 
 ORCHESTRATIONS: Final = {
     "ours": "blobpipes alone",
+    "adapter": "Dagster, reader and injector of blobpipes",
     "official": "Dagster, official reader and injector",
 }
 EXTERNALS: Final = {"ours": "blobpipes", "pipes-1.9": "dagster-pipes 1.9", "pipes-1.13": "dagster-pipes 1.13"}

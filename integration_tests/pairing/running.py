@@ -24,7 +24,7 @@ QUIET: Final = {"PYTHONWARNINGS": "ignore", "DAGSTER_HOME": "", "PYTHONUTF8": "1
 
 
 class Callers:
-    """A pool of calling processes. `outcome` waits for a pairing's own caller."""
+    """A pool of calling processes. `arrived` waits for a plan's own caller."""
 
     def __init__(self, scratch: Path) -> None:
         self._scratch = scratch
@@ -38,13 +38,17 @@ class Callers:
         future = self._pool.submit(_call, self._scratch / plans[0].name, plans, env, python)
         self._futures |= dict.fromkeys((plan.name for plan in plans), future)
 
-    def outcome(self, name: str) -> dict[str, Any]:
-        """What arrived in this pairing, by scene. Raises what kept its caller from saying so."""
+    def arrived(self, name: str, scene: str) -> dict[str, Any]:
+        """What arrived in a scene of this plan, once its caller has ended. Raises what failed there instead."""
+        found: dict[str, Any] = self._outcome(name)[scene]
+        assert "error" not in found, found["error"]
+        return found
+
+    def _outcome(self, name: str) -> dict[str, Any]:
         outcomes = self._futures[name].result(TIMEOUT)
         assert name in outcomes, f"the caller ended without a word on {name}; it said:\n{outcomes['output'][-6000:]}"
-        outcome: dict[str, Any] = outcomes[name]
-        assert "error" not in outcome, outcome["error"]
-        return outcome
+        scenes: dict[str, Any] = outcomes[name]
+        return scenes
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
