@@ -157,6 +157,37 @@ def test_what_close_could_not_deliver_stays_on_disk_and_a_later_writer_delivers_
     assert not directory.exists()
 
 
+@pytest.mark.parametrize("gone_before", [False, True], ids=["first overflow", "disk used before"])
+def test_what_is_kept_of_memory_comes_before_what_waited_on_disk(tmp_path: Path, gone_before: bool) -> None:
+    """Memory holds older messages than the disk, and is written there last."""
+    spool = Spool(tmp_path / "log", "spill", limit=1 << 20)
+    spool.begin({"stream": "w1"})
+    buffer = WriterBuffer(backlog=spool)
+    if gone_before:  # the segment that is written to begins with messages that left the buffer long ago
+        for _ in range(4):
+            buffer.add(b"x" * 40, 0.0, urgent=False, limit=60)
+        buffer.take(1000, 100, 0.0)
+    first = buffer.accepted + 1
+    for _ in range(5):
+        buffer.add(b"y" * 40, 0.0, urgent=False, limit=60)
+    assert 0 < spool.waiting < 5
+    assert spool.keep(buffer.in_memory()) == tmp_path / "log"
+    journal = Journal(tmp_path / "log")
+    assert [record.seq for record in journal.read(first - 1)] == list(range(first, first + 5))
+    journal.close(keep=True)
+    left = Spool(tmp_path / "log", "spill", limit=1 << 20).left
+    assert left is not None
+    assert left.last == first + 4
+
+
+def test_what_is_left_in_the_end_is_kept_though_it_exceeds_the_limit(tmp_path: Path) -> None:
+    spool = Spool(tmp_path / "log", "spill", limit=2000)
+    spool.begin({"stream": "w1"})
+    spool.admit(Record(1, b"x" * 500), memory_is_full=False)
+    assert spool.keep([Record(1, b"x" * 5000)]) == tmp_path / "log"
+    assert Spool(tmp_path / "log", "spill", limit=2000).left == Left("w1", 1, 1)
+
+
 def killed_with(tmp_path: Path, *lines: bytes) -> Path:
     """The journal of a process that was killed before its store took anything."""
     directory = tmp_path / "spool" / "log"

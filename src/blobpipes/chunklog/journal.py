@@ -9,12 +9,14 @@ cache is enough to survive SIGKILL; only a power cut needs more.
 from __future__ import annotations
 
 import fcntl
+import heapq
 import json
 import os
 import struct
 import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import chain, pairwise
 from pathlib import Path
 from typing import Any, Final
 
@@ -92,14 +94,14 @@ class Journal:
 
     # --- writing and reading -----------------------------------------------------------------------
 
-    def append(self, seq: int, line: bytes, *, urgent: bool = False) -> None:
-        """Write one message by one call.
+    def append(self, seq: int, line: bytes, *, urgent: bool = False, over_limit: bool = False) -> None:
+        """Write one message by one call. One that is older than the last begins a segment, so that each is in order.
 
         Raises:
-            JournalFullError: above the limit.
+            JournalFullError: above the limit, without `over_limit`.
             OSError: the disk is full or failed; the journal stays readable up to the record before.
         """
-        if self.size + _MARK + len(line) > self._limit:
+        if self.size + _MARK + len(line) > self._limit and not over_limit:
             raise JournalFullError(f"the journal has reached its limit of {self._limit} bytes")
         segment = self._writable(seq)
         record = _encode(seq, line, urgent)
@@ -113,9 +115,11 @@ class Journal:
 
     def read(self, after: int) -> Iterator[Record]:
         """The messages with a higher number than `after`, oldest first."""
-        for segment in list(self._segments):
-            if segment.last > after:
-                yield from (record for record in _records(segment.path) if record.seq > after)
+        segments = [segment for segment in self._segments if segment.last > after]
+        runs = [_records_after(segment.path, after) for segment in segments]
+        if all(one.last < other.first for one, other in pairwise(segments)):
+            return chain.from_iterable(runs)
+        return heapq.merge(*runs, key=lambda record: record.seq)
 
     def forget(self, upto: int) -> None:
         """Remove the segments of which no message is newer than `upto`."""
@@ -140,7 +144,7 @@ class Journal:
     # --- segments ----------------------------------------------------------------------------------
 
     def _writable(self, seq: int) -> _Segment:
-        if self._out >= 0 and self._segments[-1].size < self._segment_bytes:
+        if self._out >= 0 and self._segments[-1].size < self._segment_bytes and seq > self._segments[-1].last:
             return self._segments[-1]
         self._stop_writing()
         path = self.directory / f"{seq:016d}.seg"
@@ -181,6 +185,10 @@ def _records(path: Path) -> Iterator[Record]:
             if len(line) != length or zlib.crc32(line, zlib.crc32(mark[8:])) != checksum:
                 return
             yield Record(seq, line, bool(urgent))
+
+
+def _records_after(path: Path, after: int) -> Iterator[Record]:
+    return (record for record in _records(path) if record.seq > after)
 
 
 def _encode(seq: int, line: bytes, urgent: bool) -> bytes:

@@ -131,13 +131,14 @@ class Spool:
     def keep(self, undelivered: Sequence[Record]) -> Path | None:
         """Leave on disk what was accepted and not delivered; where. None if the disk does not take it.
 
-        `undelivered` are those in memory; what waits here is on disk already.
+        `undelivered` are those in memory; what waits here is on disk already. They may exceed the limit: it is there
+        to bound what a living process heaps up, not to lose what is left in the end.
         """
         if self._mode == "off":
             return None
         held = {record.seq for record in self._journal.read(0)} if self._journal is not None else set()
         missing = [record for record in [*undelivered, *self._tail] if record.seq not in held]
-        if not all(self._append(record) for record in missing) or self._journal is None:
+        if not all(self._append(record, over_limit=True) for record in missing) or self._journal is None:
             return None
         self._journal.describe(self._meta)
         self._journal.close(keep=True)
@@ -151,12 +152,12 @@ class Spool:
 
     # --- the journal -------------------------------------------------------------------------------
 
-    def _append(self, record: Record) -> bool:
+    def _append(self, record: Record, *, over_limit: bool = False) -> bool:
         journal = self._open()
         if journal is None:
             return False
         try:
-            journal.append(record.seq, record.line, urgent=record.urgent)
+            journal.append(record.seq, record.line, urgent=record.urgent, over_limit=over_limit)
         except OSError as error:
             self._fail(error)
             return False
