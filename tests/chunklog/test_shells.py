@@ -182,6 +182,35 @@ def test_a_fenced_writer_tells_the_next_call(store: LocalStore) -> None:
         writer.close(CLOSED)
 
 
+def test_a_fenced_process_that_ends_without_closing_is_told_what_is_lost(store: LocalStore) -> None:
+    writer = ChunkWriter(store, negotiated=True)
+    writer.open(OPENED)
+    assert writer.flush(30)
+    Reading(store).finish()
+    writer.write(message("log"))
+    with pytest.raises(FencedError):
+        writer.flush(30)
+    with pytest.raises(FencedError, match="1 messages were not delivered"):
+        writer.expect_exit()
+
+
+def test_a_writer_that_was_never_opened_has_nothing_to_say_at_the_exit(store: LocalStore) -> None:
+    ChunkWriter(store, negotiated=True).expect_exit()
+    assert store.list("") == []
+
+
+def test_a_last_word_that_the_store_does_not_take_is_not_lost_in_silence(store: LocalStore) -> None:
+    broken = Broken(store, None)
+    writer = ChunkWriter(broken, negotiated=True, options=LogOptions(close_timeout=0.2))
+    writer.open(OPENED)
+    writer.flush(30)
+    writer.expect_exit()
+    broken.error = StoreUnavailableError("no route to host")
+    with pytest.raises(UndeliveredError) as caught:
+        writer.write(message("log"))
+    assert caught.value.count == 1
+
+
 def test_an_ended_log_refuses_a_new_process(store: LocalStore) -> None:
     first = ChunkWriter(store, negotiated=True)
     first.open(OPENED)

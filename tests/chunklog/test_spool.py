@@ -188,6 +188,31 @@ def test_what_is_left_in_the_end_is_kept_though_it_exceeds_the_limit(tmp_path: P
     assert Spool(tmp_path / "log", "spill", limit=2000).left == Left("w1", 1, 1)
 
 
+def test_what_another_process_has_left_meanwhile_is_not_mixed_with_our_own(tmp_path: Path) -> None:
+    """Two processes with the same parameters give up one after the other; neither had used the disk before."""
+    spools = [Spool(tmp_path / "log", "spill", limit=1 << 20) for _ in range(3)]
+    kept = []
+    for number, spool in enumerate(spools, 1):
+        spool.begin({"stream": f"w{number}"})
+        spool.admit(Record(1, b"%d" % number), memory_is_full=False)
+        kept.append(spool.keep([Record(1, b"%d" % number)]))
+    pid = os.getpid()
+    assert kept == [tmp_path / "log", tmp_path / f"log-{pid}", tmp_path / f"log-{pid}-2"]
+    for number, directory in enumerate(kept, 1):
+        assert directory is not None
+        assert Spool(directory, "spill", limit=1 << 20).left == Left(f"w{number}", 1, 1)
+
+
+def test_two_live_processes_overflow_to_two_directories(tmp_path: Path) -> None:
+    told: list[str] = []
+    spools = [Spool(tmp_path / "log", "spill", limit=1 << 20, on_trouble=told.append) for _ in range(2)]
+    for spool in spools:
+        spool.begin({"stream": "w"})
+        assert spool.admit(Record(1, b"{}"), memory_is_full=True)
+    assert spools[0].kept != spools[1].kept
+    assert told == []
+
+
 def killed_with(tmp_path: Path, *lines: bytes) -> Path:
     """The journal of a process that was killed before its store took anything."""
     directory = tmp_path / "spool" / "log"

@@ -10,8 +10,10 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from hashlib import blake2b
+from itertools import chain, count
 from pathlib import Path
 from typing import Any, Final
 
@@ -166,11 +168,27 @@ class Spool:
     def _open(self) -> Journal | None:
         if self._journal is None and not self._broken and self._mode != "off":
             try:
-                self._journal = Journal(self._directory, limit=self._limit)
+                self._journal = self._empty_journal()
                 self._journal.describe(self._meta)
             except OSError as error:
                 self._fail(error)
         return self._journal
+
+    def _empty_journal(self) -> Journal:
+        """Another process of the same log may have, or have left, the directory since we looked: not ours to touch."""
+        named = self._directory
+        own = (
+            named.with_name(f"{named.name}-{os.getpid()}{suffix}")
+            for suffix in chain([""], map("-{}".format, count(2)))
+        )
+        for directory in chain([named], own):
+            with suppress(BlockingIOError):
+                journal = Journal(directory, limit=self._limit)
+                if journal.last == 0:
+                    self._directory = directory
+                    return journal
+                journal.close(keep=True)
+        raise AssertionError("there is always another name")
 
     def _fail(self, error: OSError) -> None:
         if not self._broken:
@@ -193,7 +211,6 @@ class Spool:
         try:
             journal = Journal(self._directory, limit=self._limit)
         except BlockingIOError:
-            self._directory = self._directory.with_name(f"{self._directory.name}-{os.getpid()}")
             return None
         except OSError as error:
             self._fail(error)

@@ -20,18 +20,9 @@ from blobpipes.chunklog.layout import chunk_key, chunk_number
 from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.spool import Spool
 from blobpipes.chunklog.writer_core import Request, State, Verb, WriterCore
+from blobpipes.chunklog.writer_endings import ending_error
 from blobpipes.clock import SYSTEM_CLOCK, Clock
-from blobpipes.errors import (
-    DagsterPipesError,
-    FencedError,
-    ForkedError,
-    LogSealedError,
-    StoreDeniedError,
-    StoreError,
-    StorePlaceMissingError,
-    UndeliveredError,
-    WriterError,
-)
+from blobpipes.errors import DagsterPipesError, ForkedError, StoreDeniedError, StoreError, StorePlaceMissingError
 from blobpipes.storage.store import Store
 from blobpipes.storage.usage import Usage
 
@@ -127,6 +118,7 @@ class ChunkWriter:
         Raises:
             FencedError: another process or the reader has ended this log for us.
             LogSealedError: the log had ended before this process began.
+            UndeliveredError: while the interpreter ends, the store did not take it within `close_timeout`.
             MessageTooLargeError: this message alone; nothing was taken.
         """
         self._check_process()
@@ -140,7 +132,7 @@ class ChunkWriter:
             if self._core.accept(line, self._clock.monotonic(), urgent=urgent):
                 self._changed.notify_all()
         if self._exiting:
-            self.flush(self._options.close_timeout)
+            self._put_before_exit()
 
     def flush(self, timeout: float | None = None) -> bool:
         """Put what was accepted so far at once. True when the store has it, False after `timeout` seconds."""
@@ -219,17 +211,15 @@ class ChunkWriter:
 
         Raises:
             UndeliveredError: the store did not take it within `close_timeout`.
+            FencedError, LogSealedError: as `write`; the program may not have heard of it yet.
         """
         if os.getpid() != self._pid:
             return
         self._exiting = True
         with self._changed:
-            if self._closing or not self._thread.is_alive():
-                return
-        if not self.flush(self._options.close_timeout):
-            with self._changed:
-                self._give_up("the process ended before the store took it")
-                self._raise_failure()
+            if self._closing or self._thread.ident is None:
+                return  # all is said, or nothing ever was
+        self._put_before_exit()
 
     @property
     def stats(self) -> WriterStats:
@@ -298,6 +288,12 @@ class ChunkWriter:
             f"messages wait ({self._core.undelivered}): {error.message}; trying again. {error.remedy}"
         )  # fmt: skip
 
+    def _put_before_exit(self) -> None:
+        if not self.flush(self._options.close_timeout):
+            with self._changed:
+                self._give_up("the process ended before the store took it")
+                self._raise_failure()
+
     # --- waiting and raising, with the lock held ---------------------------------------------------
 
     def _is_over(self) -> bool:
@@ -336,20 +332,5 @@ class ChunkWriter:
         if self._failure is not None:
             raise self._failure
         if self._core.is_over and self._core.state is not State.CLOSED:
-            raise self._ending_error() from self._last_error
-
-    def _ending_error(self) -> WriterError:
-        core, where = self._core, self._store.url
-        lost = f"{core.undelivered} messages were not delivered"
-        if core.state is State.SEALED:
-            return LogSealedError(f"cannot write to {where}: {core.obstacle}; {lost}")
-        if core.state is State.FENCED:
-            return FencedError(f"lost the log at {where}: {core.obstacle}; {lost}")
-        remedy = self._last_error.remedy if self._last_error is not None else None
-        kept = ""
-        if self._kept is not None:
-            kept = f" and are kept in {self._kept}"
-            remedy = f"{remedy or ''} Then deliver them: blobpipes resend {self._kept}".strip()
-        return UndeliveredError(
-            f"{lost} to {where}{kept}: {core.obstacle}", count=core.undelivered, spool=self._kept, remedy=remedy
-        )
+            error = ending_error(self._core, self._store.url, kept=self._kept, last_error=self._last_error)
+            raise error from self._last_error
