@@ -1,4 +1,4 @@
-"""Makes the modules of examples/flights importable the way its job imports them: by their bare names."""
+"""Makes the modules of the examples importable the way their programs import them: by their bare names."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-sys.path.insert(0, str(ROOT / "examples" / "flights"))
+sys.path[:0] = [str(ROOT / "examples" / "flights"), str(ROOT / "examples" / "own_cloud")]
 
 import polars as pl  # noqa: E402
 import source  # noqa: E402 - found through the path above

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import runpy
 import subprocess
 import sys
@@ -29,47 +28,8 @@ def test_the_pair_runs_through_a_storage_url(tmp_path: Path, monkeypatch: pytest
     assert list(tmp_path.glob("*/1.json")), "the chunks are where the URL says"
 
 
-def test_params_can_travel_in_a_ticket(tmp_path: Path) -> None:
-    assert example("custom_params_loader.py").orchestrate(tmp_path) == ["hello, ticket reader"]
-
-
-def test_a_ticket_without_params_is_no_launch(tmp_path: Path) -> None:
-    ticket = tmp_path / "ticket.json"
-    ticket.write_text(json.dumps({"priority": 3}))
-    assert not example("custom_params_loader.py").PipesTicketParamsLoader(ticket).is_dagster_pipes_process()
-
-
 def test_progress_is_shown_round_by_round(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     estimate = example("progress.py").orchestrate(f"{tmp_path.as_uri()}?interval=50ms")
     assert estimate == pytest.approx(3.1416, abs=0.01)
     lines = capsys.readouterr().out.splitlines()
     assert [line.split(":")[0] for line in lines] == [f"round {number} of 5" for number in range(1, 6)]
-
-
-def test_a_service_of_ones_own_carries_the_messages() -> None:
-    module = example("custom_store.py")
-    with module.running_service() as address:
-        result, summary = module.orchestrate(address)
-    assert "'raw_value': 3" in result
-    assert summary.startswith("complete: 6 messages")
-
-
-def test_a_service_that_refuses_each_chunk_once_loses_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
-    module = example("custom_store.py")
-    refused: set[str] = set()
-    put = module.KeyValueService.do_PUT
-
-    def refuse_once(request: object) -> None:
-        path = vars(request)["path"]
-        if path in refused:
-            put(request)
-        else:
-            refused.add(path)
-            vars(request)["rfile"].read(int(vars(request)["headers"]["Content-Length"]))
-            module.KeyValueService._answer(request, 503, b"")
-
-    monkeypatch.setattr(module.KeyValueService, "do_PUT", refuse_once)
-    with module.running_service() as address:
-        _, summary = module.orchestrate(address)
-    assert refused
-    assert summary.startswith("complete: 6 messages")
