@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import NoReturn
 
 import pytest
@@ -84,6 +85,17 @@ def cloud_server(request: pytest.FixtureRequest) -> CloudServer:
 def cloud(cloud_server: CloudServer, monkeypatch: pytest.MonkeyPatch) -> Cloud:
     """A fresh place in each of the three clouds in turn; this process's environment reaches it for the test's time."""
     place = cloud_server.fresh()
+    for name, value in place.env.items():
+        monkeypatch.setenv(name, value)
+    return place
+
+
+@pytest.fixture(params=["file", "s3", "gcs", "azure"])
+def place(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Cloud:
+    """A fresh place on disk, and in each of the three clouds; this process's environment reaches it."""
+    if request.param == "file":
+        return Cloud("file", f"file://{tmp_path}/place", {}, None)
+    place = request.getfixturevalue(request.param).fresh()
     for name, value in place.env.items():
         monkeypatch.setenv(name, value)
     return place

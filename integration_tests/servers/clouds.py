@@ -28,10 +28,10 @@ ROOT = Path(__file__).resolve().parents[2]
 class Cloud:
     """A fresh, empty place in a store, and what a process needs in its environment to reach it."""
 
-    scheme: str  # s3, gs or az
+    scheme: str  # s3, gs or az; file where a test runs on disk too
     url: str  # such as s3://bp-1f2e.../prefix
     env: Mapping[str, str] = field(repr=False)
-    server: ServerProcess
+    server: ServerProcess | None
 
 
 class MissingServerError(Exception):

@@ -69,8 +69,12 @@ class FsspecStore:
 
     @property
     def atomic_create(self) -> bool:
-        """Whether `put_if_absent` is one conditional operation by construction (a server may still ignore it)."""
-        return self._backend is not None or self._in_memory
+        """Whether `put_if_absent` is one conditional operation by construction (a server may still ignore it).
+
+        A file system that we do not know may say so of its `pipe_file(mode="create")`, by an attribute of this name.
+        """
+        is_promised = getattr(self._driver.fs, "atomic_create", False) is True
+        return self._backend is not None or self._in_memory or is_promised
 
     @property
     def list_page(self) -> int:
