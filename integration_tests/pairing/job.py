@@ -33,7 +33,7 @@ def main(scene: str) -> None:
 def whole() -> None:
     """One asset; everything that can be said; a normal end."""
     with opened() as pipes:
-        pipes.report_custom_message({"seen": seen(pipes)})
+        pipes.report_custom_message({"seen": seen(pipes), "params": params()})
         for level, text in story.LOGS:
             pipes.log.log(level, text)
         metadata = {label: value.given for label, value in story.metadata(NEWER).items()}
@@ -129,6 +129,12 @@ def seen(pipes: Any) -> dict[str, Any]:
         names = ("partition_key", "partition_key_range", "partition_time_window")
         found |= {name: getattr(pipes, name) for name in names}
     return found
+
+
+def params() -> dict[str, Any]:
+    """What this process was handed to find both places."""
+    names = {"context": "DAGSTER_PIPES_CONTEXT", "messages": "DAGSTER_PIPES_MESSAGES"}
+    return {what: pipes_package.decode_param(os.environ[name]) for what, name in names.items()}
 
 
 def opened() -> Any:

@@ -62,6 +62,27 @@ def test_the_job_sees_the_context_as_it_was_sent(pairing: Pairing, arrived: Mapp
     assert sent["partition_time_window"]["end"].startswith("2024-01-03T00:00:00")
 
 
+IN_FILES = ({"path": "str"}, {"path": "str", "include_stdio_in_messages": "bool"})
+IN_BUCKETS = (
+    {"bucket": "str", "key": "str"},
+    {"bucket": "str", "key_prefix": "str", "include_stdio_in_messages": "bool"},
+)
+
+
+@every_pairing
+def test_the_params_have_the_official_keys_so_that_a_job_in_any_language_finds_them(
+    pairing: Pairing, arrived: Mapping[str, Any]
+) -> None:
+    """Rust and TypeScript look for `path`, Java for `bucket` with `key` and `key_prefix` too; all ignore the rest."""
+    params = arrived["whole"]["custom"][0]["params"]
+    assert [set(params[what]) & {"blobpipes"} for what in ("context", "messages")] in (
+        [[set(), set()]] if pairing.orchestration == "official" or pairing.flavour == "file" else [[{"blobpipes"}] * 2]
+    )
+    shapes = IN_FILES if pairing.flavour in ("file", "dir") else IN_BUCKETS
+    for found, shape in zip((params["context"], params["messages"]), shapes, strict=True):
+        assert {key: type(value).__name__ for key, value in found.items() if key != "blobpipes"} == shape
+
+
 @every_pairing
 def test_several_assets_with_escaped_keys_are_told_apart(pairing: Pairing, arrived: Mapping[str, Any]) -> None:
     made = [["materialization", key, None, {}] for key in story.MANY]

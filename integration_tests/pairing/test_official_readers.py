@@ -48,7 +48,7 @@ def seen(arrived: Any) -> Any:
     return arrived["custom"][0]["seen"]
 
 
-def test_thirty_seconds_of_messages_arrive_though_the_official_reader_takes_a_chunk_in_eleven(scenes: Scenes) -> None:
+def test_thirty_seconds_of_messages_arrive_at_the_official_readers_pace(scenes: Scenes) -> None:
     """The job asks for a chunk a second. At that pace the official writer loses half of them."""
     arrived = scenes("steady")
     assert [text for _, text in arrived["logs"]] == [f"message {number}" for number in range(120)]
