@@ -2,7 +2,7 @@
 
 A script and no module, because its interpreter sees only one package and this folder. Environment:
 PAIRING_PACKAGE (blobpipes, dagster_pipes), PAIRING_FLAVOUR (file, dir, s3, gs, az), PAIRING_NEWER (types of
-metadata that only newer versions know).
+metadata that only newer versions know), PAIRING_DROP_IN (whether blobpipes is used as dagster_pipes).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from typing import Any
 import story
 
 pipes_package = importlib.import_module(os.environ["PAIRING_PACKAGE"])
-IS_OFFICIAL = pipes_package.__name__ == "dagster_pipes"
+IS_OFFICIAL = pipes_package.__name__ == "dagster_pipes" or os.environ.get("PAIRING_DROP_IN") == "1"
 NEWER = os.environ.get("PAIRING_NEWER") == "1"
 FLAVOUR = os.environ["PAIRING_FLAVOUR"]
 

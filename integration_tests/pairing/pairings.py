@@ -11,7 +11,12 @@ ORCHESTRATIONS: Final = {
     "adapter": "Dagster, reader and injector of blobpipes",
     "official": "Dagster, official reader and injector",
 }
-EXTERNALS: Final = {"ours": "blobpipes", "pipes-1.9": "dagster-pipes 1.9", "pipes-1.13": "dagster-pipes 1.13"}
+EXTERNALS: Final = {
+    "ours": "blobpipes",
+    "drop-in": "blobpipes as dagster_pipes",
+    "pipes-1.9": "dagster-pipes 1.9",
+    "pipes-1.13": "dagster-pipes 1.13",
+}
 FLAVOURS: Final = {
     "file": "file",
     "dir": "chunk folder",
@@ -37,6 +42,8 @@ class Pairing:
         """Whether both sides have classes for such a place. Ours have for all."""
         if self.orchestration == "official" and self.flavour == "dir":
             return False  # only for Databricks, through its service
+        if self.external == "drop-in" and self.flavour == "file":
+            return False  # the same as without loaders and writers
         return not (self.external == "pipes-1.9" and self.flavour in ("dir", "az"))
 
     @property

@@ -68,6 +68,17 @@ def test_an_unknown_option_is_refused_at_once() -> None:
         PipesS3MessageWriter(close_timout=3)
 
 
+@pytest.mark.parametrize(("given", "taken"), [(0, 1), (0.01, 1), (0.05, 0.05), (3, 3), ("500ms", 0.5), (None, 10)])
+def test_an_interval_of_zero_is_a_second_as_in_the_official_package(given: Any, taken: float) -> None:
+    assert PipesS3MessageWriter(interval=given).interval == taken
+    assert StoreMessageWriterChannel(MemoryStore(), interval=given).options.interval == taken
+
+
+def test_a_negative_interval_is_refused() -> None:
+    with pytest.raises(InvalidOptionError, match="interval=-1 is out of range"):
+        PipesS3MessageWriter(interval=-1)
+
+
 @pytest.mark.parametrize("url", ["gs://bucket/session", "file:///tmp/session"])
 def test_a_session_in_another_place_is_not_mistaken_for_a_bucket_of_the_vendor(url: str) -> None:
     params = {"bucket": "bucket", "key_prefix": "session", "blobpipes": {"v": 1, "url": url}}

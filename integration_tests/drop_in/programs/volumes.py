@@ -5,6 +5,6 @@ import dagster_pipes
 with dagster_pipes.open_dagster_pipes(
     params_loader=dagster_pipes.PipesEnvVarParamsLoader(),
     context_loader=dagster_pipes.PipesUnityCatalogVolumesContextLoader(),
-    message_writer=dagster_pipes.PipesUnityCatalogVolumesMessageWriter(interval=1),
+    message_writer=dagster_pipes.PipesUnityCatalogVolumesMessageWriter(interval=0),
 ) as pipes:
     pipes.log.info("on %s", pipes.get_extra("name"))

@@ -20,6 +20,7 @@ Compression = Literal["auto", "gzip", "zstd", "off"]
 
 KIB: Final = 1024
 MIB: Final = 1024 * KIB
+MIN_INTERVAL: Final = 0.05  # seconds: 20 puts in one
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +80,7 @@ class LogOptions:
 
 
 _RANGES: Final[tuple[tuple[str, float, float], ...]] = (
-    ("interval", 0.05, 86_400),
+    ("interval", MIN_INTERVAL, 86_400),
     ("ramp", 0, 86_400),
     ("heartbeat", 0, 86_400),
     ("max_chunk", 1 * KIB, 4 * MIB),

@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from io import StringIO
 from typing import Any, Final
 
-from blobpipes.chunklog.options import LogOptions, parse_options
+from blobpipes.chunklog.options import MIN_INTERVAL, LogOptions, parse_options
 from blobpipes.chunklog.spool import Spool, default_spool_root, spool_directory
 from blobpipes.chunklog.writer import ChunkWriter
 from blobpipes.errors import DagsterPipesError, UndeliveredError
@@ -37,11 +37,12 @@ class PipesBlobStoreMessageWriterChannel(PipesMessageWriterChannel):
     once per chunk, again with the same text and number after it has raised, until it returns.
 
     Args:
-        interval: seconds a message may wait at most; None leaves it to the messages params.
+        interval: seconds a message may wait at most; None leaves it to the messages params. 0 is a second, as for
+            the official package.
     """
 
     def __init__(self, *, interval: float | None = None) -> None:
-        self._interval = interval
+        self._interval = not_too_short(interval)
         self._options = LogOptions()
         self._negotiated = False
         self._writer: ChunkWriter | None = None
@@ -192,6 +193,12 @@ class PipesBufferedFilesystemMessageWriterChannel(StoreMessageWriterChannel):
     def __init__(self, path: str, *, interval: float | None = None) -> None:
         meter = take_meter()
         super().__init__(open_store(file_url(path), meter=meter), interval=interval, usage=meter.snapshot)
+
+
+def not_too_short(interval: float | str | None) -> float | str | None:
+    """0 and the like are a second: so the official package takes them, and programs for it often give 0."""
+    is_short = isinstance(interval, (int, float)) and not isinstance(interval, bool) and 0 <= interval < MIN_INTERVAL
+    return 1.0 if is_short else interval
 
 
 def _store_all(writer: ChunkWriter, timeout: float) -> None:

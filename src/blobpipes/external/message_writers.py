@@ -19,7 +19,11 @@ from blobpipes.external.addresses import (
     text_param,
     with_agreed_compression,
 )
-from blobpipes.external.blob_store_channel import PipesBlobStoreMessageWriterChannel, StoreMessageWriterChannel
+from blobpipes.external.blob_store_channel import (
+    PipesBlobStoreMessageWriterChannel,
+    StoreMessageWriterChannel,
+    not_too_short,
+)
 from blobpipes.external.channels import (
     PipesBufferedStreamMessageWriterChannel,
     PipesFileMessageWriterChannel,
@@ -72,7 +76,7 @@ class PipesBlobStoreMessageWriter(PipesMessageWriter[T_BlobStoreMessageWriterCha
 
     Args:
         url: scheme (`"s3://"`) and options (`"s3://?interval=2s"`).
-        interval: seconds a message may wait at most; 10 if nobody says otherwise.
+        interval: seconds a message may wait at most; 10 if nobody says otherwise, and 0 is a second.
         storage_options: for the file system, as they are. They are never shown nor passed on.
         options: any other option of the log, as in the URL: `heartbeat="2m"`, `close_timeout=60`.
 
@@ -98,7 +102,7 @@ class PipesBlobStoreMessageWriter(PipesMessageWriter[T_BlobStoreMessageWriterCha
     ) -> None:
         self._url = url
         self._storage_options = dict(storage_options or {})
-        self._given = {"interval": interval, **options}
+        self._given = {"interval": not_too_short(interval), **options}
         self.interval = log_options({}, url, self._given).interval
 
     @contextmanager
