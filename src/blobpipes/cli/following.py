@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 from blobpipes.chunklog.reader_types import LogEnd
@@ -14,7 +15,7 @@ from blobpipes.cli.waiting import Reason, reason_to_wait
 from blobpipes.cli.wording import counted, duration, stopwatch
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.orchestration.catalog import FoundSession, SessionCatalog
-from blobpipes.orchestration.follow import Item, SessionFollower
+from blobpipes.orchestration.follow import Item, SeenChunk, SessionFollower
 from blobpipes.orchestration.problems import SessionProblem
 from blobpipes.storage.metered import Meter
 
@@ -35,10 +36,12 @@ class Following:
         self._began = clock.monotonic()
         self._reason: Reason | None = None
 
-    def run(self, *, wait: bool) -> int:
+    def run(self, *, wait: bool, on_chunk: Callable[[SeenChunk], None] = lambda seen: None) -> int:
         """Read it, to its end or (without `wait`) as far as it is there now; the exit code."""
         self._printer.event(session_event(self._session))
-        with SessionFollower(self._session, wait=wait, meter=self._meter, clock=self._clock) as follower:
+        with SessionFollower(
+            self._session, wait=wait, meter=self._meter, on_chunk=on_chunk, clock=self._clock
+        ) as follower:
             for item in follower.items(TICK if wait else None):
                 if item is None:
                     self._say_why(follower)
@@ -113,7 +116,7 @@ class Following:
             since = follower.last_chunk_at
             age = "" if since is None else f" The last chunk came {duration(self._clock.wall() - since)} ago."
             return standing.state, standing.detail + age
-        if standing.state == "cleaned":
+        if standing.state == "cleaned" or (standing.state == "damaged" and not end.messages):
             return standing.state, standing.detail
         return end.verdict, end.detail
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Final, TypeAlias
@@ -46,6 +46,15 @@ class Followed:
     stored_at: float | None  # seconds since 1970: when the store got its chunk; None where nobody knows
 
 
+@dataclass(frozen=True, slots=True)
+class SeenChunk:
+    """One object of the log, as it was got."""
+
+    number: int
+    data: bytes
+    stored_at: float | None  # seconds since 1970
+
+
 Item: TypeAlias = Followed | SessionProblem
 
 
@@ -55,6 +64,7 @@ class SessionFollower:
     Args:
         wait: follow the log until it ends; False: read what is there now.
         meter: counts the requests.
+        on_chunk: is told of each chunk, once, in whatever order; by a thread of the poller, one at a time.
 
     Raises:
         DamagedArchiveError: the session was folded into an archive that cannot be read.
@@ -66,6 +76,7 @@ class SessionFollower:
         *,
         wait: bool = True,
         meter: Meter | None = None,
+        on_chunk: Callable[[SeenChunk], None] = lambda seen: None,
         scheduler: Scheduler | None = None,
         clock: Clock = SYSTEM_CLOCK,
     ) -> None:
@@ -77,7 +88,11 @@ class SessionFollower:
         archived = open_archive(looked, None if listed is None else [info.key for info in listed])
         self._times = _stored_times(listed or [] if archived is None else archived.list(""))
         self._handover = _Handover()
-        self._store = OnlookerStore(archived or session.open_store(retry=None, meter=meter), clock)
+        self._store = OnlookerStore(
+            archived or session.open_store(retry=None, meter=meter),
+            clock,
+            on_chunk=lambda number, data: on_chunk(SeenChunk(number, data, self._times.get(number))),
+        )
         self._reader = LogReader(
             self._store,
             scheduler=Watched(

@@ -16,8 +16,12 @@ from blobpipes.storage.store import ObjectInfo, Store
 class OnlookerStore:
     """`inner`, to look at. Keeps the bytes of the last two chunks. Safe for threads."""
 
-    def __init__(self, inner: Store, clock: Clock) -> None:
+    def __init__(
+        self, inner: Store, clock: Clock, *, on_chunk: Callable[[int, bytes], None] = lambda number, data: None
+    ) -> None:
+        """`on_chunk` is told of each chunk that is got, once, in whatever order and by whatever thread."""
         self.inner = inner
+        self._on_chunk = on_chunk
         self.trouble: str | None = None  # what the last get failed with
         self._clock = clock
         self._lock = threading.Lock()
@@ -93,7 +97,9 @@ class OnlookerStore:
 
     def _keep(self, number: int, data: bytes) -> None:
         with self._lock:
-            self._seen.setdefault(number, self._clock.wall())
+            if number not in self._seen:
+                self._seen[number] = self._clock.wall()
+                self._on_chunk(number, data)
             self._data[number] = data
             for old in [each for each in self._data if each < max(self._data) - 1]:
                 del self._data[old]
