@@ -18,6 +18,9 @@ from blobpipes.chunklog.header import Flag
 from blobpipes.cli.page import collecting
 from blobpipes.cli.page.collecting import ChunkFact, Mark, Row, Rows
 from blobpipes.cli.page.plots import lag_plot, rate_plot, requests_plot, span_of, timeline
+from blobpipes.external.message_writers import PipesBlobStoreMessageWriter
+from blobpipes.orchestration.open import open_pipes_session
+from blobpipes.orchestration.run_context import RunContext
 from blobpipes.wire.messages import asset_materialization, closed, custom, external_stream, log, opened
 from tests.cli.conftest import Cli
 from tests.cli.sessions import CREATED, StoredSession, complete, failed, killed, raised, running
@@ -265,15 +268,45 @@ def test_a_late_chunk_shows_in_the_lag() -> None:
     assert heights[0] < heights[1] == heights[-1]
 
 
+def curve(drawn: str) -> list[float]:
+    """The heights of a plot's points; less is higher."""
+    points = re.findall(r'<polyline class="curve" points="([^"]+)"', drawn)[0].split()
+    return [float(point.split(",")[1]) for point in points]
+
+
 def test_a_readers_seal_is_no_put_of_the_job() -> None:
-    chunks = [
-        ChunkFact(1, 10, 1, CREATED + 1, 0.0, "w"),
-        ChunkFact(2, 10, 0, CREATED + 9, None, "reader", by_job=False),
-    ]
+    seal = ChunkFact(2, 10, 0, CREATED + 9, None, "reader", by_job=False)
+    chunks = [ChunkFact(1, 10, 1, CREATED + 1, 0.0, "w"), seal]
     span = span_of(CREATED, chunks)
     assert span is not None
-    points = re.findall(r'<polyline class="curve" points="([^"]+)"', requests_plot(span, chunks))[0].split()
-    assert points[-1].split(",")[1] == points[3].split(",")[1]
+    heights = curve(requests_plot(span, chunks))
+    assert heights[-1] == heights[len(heights) // 2] < heights[0]
+
+
+def test_requests_are_those_of_the_ledger_where_the_job_keeps_one() -> None:
+    plain = [ChunkFact(n, 10, 1, CREATED + n, 0.0, "w") for n in (1, 2)]
+    repeated = [each._replace(asked=3 * each.number) for each in plain]
+    span = span_of(CREATED, plain)
+    assert span is not None
+    assert "puts by the job so far" in requests_plot(span, plain)
+    drawn = requests_plot(span, repeated)
+    assert "requests by the job so far" in drawn
+    assert ">6</text>" in drawn
+
+
+def test_the_jobs_half_is_priced(tmp_path: Path, page: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("BLOBPIPES_PRICES", raising=False)
+    url = f"file://{tmp_path}?interval=50ms"
+    with (
+        open_pipes_session(RunContext(), url=url, session="s") as session,
+        PipesBlobStoreMessageWriter().open(session.message_reader_params) as channel,
+    ):
+        channel.write_message(opened())
+        channel.write_message(closed())
+    made = page()
+    assert "the job's half" in made.text
+    assert "$0 on disk, memory or a machine of your own" in made.text
+    assert re.search(r"for[0-9]+ requests? \([0-9]+ put", made.text)
 
 
 # --- the file ----------------------------------------------------------------------------------------

@@ -35,6 +35,7 @@ class Following:
         self._tally = Tally()
         self._began = clock.monotonic()
         self._reason: Reason | None = None
+        self.end: LogEnd | None = None  # how the log ended, or stands
 
     def run(self, *, wait: bool, on_chunk: Callable[[SeenChunk], None] = lambda seen: None) -> int:
         """Read it, to its end or (without `wait`) as far as it is there now; the exit code."""
@@ -92,7 +93,7 @@ class Following:
         return [Piece(f"{watched}  {counts}  {self._look_why(follower).text}", "dim")]
 
     def _judge(self, follower: SessionFollower) -> int:
-        end = follower.end
+        self.end = end = follower.end
         assert end is not None  # items() came to its end
         state, detail = self._state(follower, end)
         fields = {

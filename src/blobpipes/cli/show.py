@@ -49,6 +49,7 @@ def _write_page(args: argparse.Namespace, printer: Printer) -> int:
     from blobpipes.cli.events import Event
     from blobpipes.cli.following import Following
     from blobpipes.cli.page.collecting import PageCollector
+    from blobpipes.cli.page.pricing import price_rows
     from blobpipes.cli.page.render import render
     from blobpipes.cli.page.writing import check_writable, write_whole
     from blobpipes.cli.wording import size
@@ -58,7 +59,9 @@ def _write_page(args: argparse.Namespace, printer: Printer) -> int:
     path = Path(args.html)
     check_writable(path)
     collector = PageCollector()
-    code = Following(url_of(args), args.session, collector, meter=Meter()).run(wait=False, on_chunk=collector.chunk)
+    following = Following(url_of(args), args.session, collector, meter=Meter())
+    code = following.run(wait=False, on_chunk=collector.chunk)
+    collector.collected.price = price_rows(url_of(args), following.end)
     page = render(collector.collected, version=blobpipes.__version__, made_at=SYSTEM_CLOCK.wall())
     write_whole(path, page)
     end = collector.collected.end

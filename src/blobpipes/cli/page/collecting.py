@@ -55,6 +55,7 @@ class ChunkFact(NamedTuple):
     elapsed: float | None  # seconds since its stream opened, by the writer's clock, when it was cut
     stream: str
     by_job: bool = True  # and not a reader's seal
+    asked: int | None = None  # requests of its process so far, this put included; None where it keeps no ledger
 
 
 class Rows:
@@ -157,6 +158,7 @@ class PageCollector:
             header.elapsed if header is not None and messages else None,
             header.stream if header is not None else "",
             header is None or not (header.has(Flag.READER_SEAL) or header.has(Flag.TOMB)),
+            header.usage.total + 1 if header is not None and header.usage is not None else None,
         )
         self.collected.chunks.append(fact)
 

@@ -101,15 +101,19 @@ def lag_plot(span: Span, chunks: Sequence[ChunkFact]) -> str | None:
 
 
 def requests_plot(span: Span, chunks: Sequence[ChunkFact]) -> str:
-    """Puts by the job so far: one for each chunk."""
+    """What the job has asked of its store so far, by its own ledger; without one, a put for each chunk."""
+    by_job = [(chunk, at) for chunk, at in _in_time(chunks) if chunk.by_job]
+    has_ledger = bool(by_job) and all(chunk.asked is not None for chunk, _ in by_job)
     bins = _bins(span)
-    values, total = [0.0] * bins, 0
-    for chunk, at in _in_time(chunks):
-        total += chunk.by_job
-        values[_bin(span, at, bins)] = total
+    values, asked = [0.0] * bins, dict[str, int]()
+    for chunk, at in by_job:
+        so_far = chunk.asked if has_ledger and chunk.asked is not None else asked.get(chunk.stream, 0) + 1
+        asked[chunk.stream] = max(so_far, asked.get(chunk.stream, 0))
+        values[_bin(span, at, bins)] = sum(asked.values())
     for index in range(1, bins):
         values[index] = max(values[index], values[index - 1])
-    return _plot("requests", "puts by the job so far", span, values, area=True, least=2.0)
+    title = "requests by the job so far" if has_ledger else "puts by the job so far"
+    return _plot("requests", title, span, values, area=True, least=2.0)
 
 
 def clock(at: float) -> str:
