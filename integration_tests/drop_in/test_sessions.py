@@ -61,6 +61,10 @@ def test_a_session_is_complete_and_its_log_is_negotiated(cloud: Cloud, by: str) 
     assert result.metadata["name"]["raw_value"] == "Ada"
     chunks = [info.key for info in client_store(cloud).list() if info.key.endswith("/1.json")]
     assert (client_store(cloud).get(chunks[0]) or b"").startswith(b'{"blobpipes":')
+    asked = session.report.ledger.worker
+    assert asked is not None
+    assert asked.requests["get"] >= 1  # the context
+    assert asked.requests["put"] >= 1
 
 
 @pytest.mark.parametrize("by", ["client", "url"])

@@ -151,6 +151,21 @@ def test_a_chunk_that_was_stored_before_its_upload_failed_is_known_as_ours() -> 
     assert methods(json.loads(line) for line in (store.get("1.json") or b"").decode().split("\n"))[0] == "opened"
 
 
+class AskingTwice(MemoryStore):
+    """As a client that repeats a request whose reply was lost, and tells nobody."""
+
+    def put_if_absent(self, key: str, data: bytes) -> bool:
+        super().put_if_absent(key, data)
+        return super().put_if_absent(key, data)
+
+
+def test_what_a_client_stored_by_a_request_that_it_repeated_is_ours() -> None:
+    store = AskingTwice()
+    write_all(Recording(store))
+    text = b"\n".join(store.get(info.key) or b"" for info in store.list())
+    assert methods(json.loads(line) for line in text.split(b"\n")) == ["opened", "log", "closed"]
+
+
 def test_a_chunk_of_somebody_else_ends_such_a_writer() -> None:
     store = MemoryStore()
     store.put("1.json", b"{}")

@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from io import StringIO
 from typing import Any, Final
 
+from blobpipes.chunklog.layout import chunk_key
 from blobpipes.chunklog.options import MIN_INTERVAL, LogOptions, parse_options
 from blobpipes.chunklog.spool import Spool, default_spool_root, spool_directory
 from blobpipes.chunklog.writer import ChunkWriter
@@ -169,8 +170,9 @@ class StoreMessageWriterChannel(PipesBlobStoreMessageWriterChannel):
         self._usage = usage
 
     def upload_messages_chunk(self, payload: StringIO, index: int) -> None:
-        if not self._store.put_if_absent(f"{index}.json", payload.read().encode()):
-            raise FileExistsError(f"{index}.json is in {self._store.url} already")
+        key, data = chunk_key(index), payload.read().encode()
+        if not self._store.put_if_absent(key, data) and self._store.get(key) != data:  # else a client asked twice
+            raise FileExistsError(f"{key} is in {self._store.url} already")
 
     def _make_store(self) -> Store:
         return super()._make_store() if self._is_hooked() else self._store

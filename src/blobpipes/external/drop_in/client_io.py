@@ -10,6 +10,7 @@ from blobpipes.external.blob_store_channel import StoreMessageWriterChannel
 from blobpipes.external.context_loaders import PipesBlobStoreContextLoader, PipesContextLoader, read_context
 from blobpipes.external.drop_in.vendor import StorageOptions, Vendor, all_options, messages_place
 from blobpipes.external.message_writers import PipesBlobStoreMessageWriter, T_BlobStoreMessageWriterChannel
+from blobpipes.external.metering import meter_before_writing, take_meter
 from blobpipes.storage.retrying import RetryingStore
 from blobpipes.wire.context import PipesContextData
 from blobpipes.wire.params import PipesParams
@@ -39,7 +40,8 @@ class ClientContextLoader(PipesContextLoader):
         from blobpipes.retry import RetryPolicy  # with tenacity: only a context in a store needs it
 
         folder, slash, key = text_param(params, KEY).rpartition("/")
-        store = self._vendor.open(self._client, text_param(params, BUCKET), folder + slash, None)
+        bucket, meter = text_param(params, BUCKET), meter_before_writing()
+        store = self._vendor.open(self._client, bucket, folder + slash, storage_options=None, meter=meter)
         return nullcontext(read_context(RetryingStore(store, RetryPolicy()), key))
 
 
@@ -64,8 +66,9 @@ class ClientChannel(StoreMessageWriterChannel):
         interval: float | None = None,
         storage_options: StorageOptions = None,
     ) -> None:
-        top = f"{key_prefix}/" if key_prefix else ""
-        super().__init__(self._vendor.open(client, bucket, top, storage_options), interval=interval)
+        top, meter = f"{key_prefix}/" if key_prefix else "", take_meter()
+        store = self._vendor.open(client, bucket, top, storage_options=storage_options, meter=meter)
+        super().__init__(store, interval=interval, usage=meter.snapshot)
 
 
 class ClientMessageWriter(PipesBlobStoreMessageWriter[T_BlobStoreMessageWriterChannel]):

@@ -21,6 +21,7 @@ from blobpipes.external.addresses import (
     passed_options,
     text_param,
 )
+from blobpipes.storage.metered import Meter, MeteredStore
 from blobpipes.storage.open import open_store
 from blobpipes.storage.sdk.client_store import Bucket, ClientStore
 from blobpipes.storage.store import Store
@@ -61,11 +62,11 @@ class Vendor:
             )
         return client
 
-    def open(self, client: Any, bucket: str, top: str, storage_options: StorageOptions) -> Store:
+    def open(self, client: Any, bucket: str, top: str, *, storage_options: StorageOptions, meter: Meter) -> Store:
         """The store of everything in `bucket` whose name begins with `top`: nothing, or what ends in `/`."""
         if client is not None:
-            return ClientStore(self.bucket(client, bucket), top)
-        return open_store(f"{self.url}{bucket}/{escape(top)}", storage_options=storage_options)
+            return MeteredStore(ClientStore(self.bucket(client, bucket), top), meter)
+        return open_store(f"{self.url}{bucket}/{escape(top)}", storage_options=storage_options, meter=meter)
 
     def require_here(self, params: PipesParams, who: object) -> None:
         """Refuse params that name a bucket of another vendor, or none.
