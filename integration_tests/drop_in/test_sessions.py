@@ -18,7 +18,8 @@ from blobpipes.external.drop_in.clouds import (
     PipesS3ContextLoader,
 )
 from blobpipes.storage.url import bucket_and_prefix
-from integration_tests.servers.clouds import Cloud
+from integration_tests.servers.clouds import Cloud, CloudServer
+from integration_tests.servers.proxy import REPLY_LOST, REQUEST_LOST, Canned, Proxy
 from integration_tests.servers.vendor_clients import client_store, vendor_client
 
 NAMES = {"s3": "S3", "gs": "GCS", "az": "AzureBlobStorage"}
@@ -75,6 +76,21 @@ def test_lanes_work_with_a_client_as_without(cloud: Cloud, by: str) -> None:
         assert [job.wait(110) for job in jobs] == [0, 0]
     assert session.report.verdict == "complete"
     assert session.report.messages == 2 * 23
+
+
+def test_a_client_whose_requests_and_replies_get_lost_loses_no_message(cloud_server: CloudServer, cloud: Cloud) -> None:
+    with (
+        Proxy(cloud_server.process.port) as proxy,
+        open_pipes_session(
+            RunContext.for_asset("orders"), url=cloud.url, interval=0.2, extras={"name": "A"}
+        ) as session,
+    ):
+        proxy.spoil([None, Canned(503), REQUEST_LOST, REPLY_LOST, None, REPLY_LOST])
+        job = start(cloud, session, "client", **cloud_server.through(proxy, cloud).env)
+        assert job.wait(110) == 0
+    assert session.report.verdict == "complete"
+    assert session.report.messages == 23
+    assert len(proxy.asked) >= 5  # the context, a chunk three times in vain, and what came of that
 
 
 @pytest.mark.parametrize("key", ["context.json", "/leading.json", "a//b/context.json", "a b/ü?.json"])
