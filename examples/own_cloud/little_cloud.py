@@ -169,7 +169,7 @@ class Requests(BaseHTTPRequestHandler):
 def running_cloud() -> Iterator[Cloud]:
     """A new, empty cloud for as long as the block lasts; jobs that are still running then are ended."""
     with Server() as server:
-        thread = threading.Thread(target=server.serve_forever)
+        thread = threading.Thread(target=server.serve_forever, args=[0.05])
         thread.start()
         try:
             yield Cloud(server.address)
