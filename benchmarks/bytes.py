@@ -1,8 +1,10 @@
-"""What compression saves, and what it costs: `python -m benchmarks.bytes`. Chunks as a job makes them, no store.
+"""What compression and archives save, and what they cost: `python -m benchmarks.bytes`. Chunks as a job makes them.
 
 Each row is one kind of chunk and one way to compress it: how many bytes go to the store, in per cent of the plain ones,
 and the processor time that cutting the chunk takes the job, and reading it the orchestration side. Processor time is
 this process's own, which other programs on a busy machine do not change; the least of all repetitions counts.
+
+A second table folds an hour of such chunks, one each ten seconds, into an archive, in a store in memory.
 """
 
 from __future__ import annotations
@@ -18,7 +20,11 @@ from dataclasses import asdict, dataclass
 from benchmarks.calls import METADATA
 from benchmarks.tables import table
 from blobpipes.chunklog.compressing import codecs_here
-from blobpipes.chunklog.header import ChunkHeader, NegotiatedChunk, encode_chunk, parse_chunk
+from blobpipes.chunklog.header import ChunkHeader, Flag, NegotiatedChunk, encode_chunk, flags, parse_chunk
+from blobpipes.chunklog.layout import SESSION_KEY, SessionDescriptor, chunk_key
+from blobpipes.orchestration.archive import fold
+from blobpipes.storage.metered import Meter, MeteredStore
+from blobpipes.testing import MemoryStore
 from blobpipes.wire.messages import asset_materialization, custom, encode_message, external_stream, log
 
 WORDS = [
@@ -107,6 +113,53 @@ def least(work: Callable[[], object], repeat: int) -> float:
     return best
 
 
+@dataclass(frozen=True)
+class FoldedHour:
+    """An hour of chunks as an archive."""
+
+    codec: str  # of the chunks
+    objects_before: int
+    bytes_before: int
+    objects_after: int
+    bytes_after: int
+    requests: dict[str, int]  # that folding it took
+    cpu_ms: float
+
+
+def fold_an_hour(codec: str) -> FoldedHour:
+    store, meter, chance = MemoryStore(), Meter(), random.Random(7)
+    chunks = 360
+    for number in range(1, chunks + 1):
+        marks = flags(*([Flag.OPEN] if number == 1 else []), *([Flag.END] if number == chunks else []))
+        header = ChunkHeader("w", 1, number, 50 * number - 49, 50, 10.0 * number, 10.0, {"w": 50 * number}, marks)
+        store.put(chunk_key(number), encode_chunk(header, log_lines(50, chance), codec=codec))
+    store.put(SESSION_KEY, SessionDescriptor(name="hour", created=0.0).encode())
+    began = time.process_time()
+    done = fold(MeteredStore(store, meter))
+    spent = (time.process_time() - began) * 1000
+    if done.bytes_after is None:
+        raise AssertionError("nothing was folded")
+    asked = {kind: count for kind, count in meter.snapshot().requests.items() if count}
+    return FoldedHour(codec, done.objects_before, done.bytes_before, done.objects_after, done.bytes_after, asked, spent)
+
+
+def show_folded(hours: Sequence[FoldedHour]) -> str:
+    rows = [
+        (
+            each.codec,
+            f"{each.objects_before:,}",
+            f"{each.bytes_before:,}",
+            f"{each.objects_after:,}",
+            f"{each.bytes_after:,}",
+            ", ".join(f"{count} {kind}" for kind, count in each.requests.items()),
+            f"{each.cpu_ms:,.0f}",
+        )
+        for each in hours
+    ]
+    titles = ["an hour of chunks", "objects", "bytes", "archived: objects", "bytes", "requests to fold", "CPU: ms"]
+    return table(titles, rows)
+
+
 def show(results: Sequence[Measured]) -> str:
     rows = [
         (
@@ -130,7 +183,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     codecs = ["off", *reversed(codecs_here())]
     measured = [measure(content, codec, options.repeat) for content in CONTENTS for codec in codecs]
-    print(json.dumps([asdict(each) for each in measured], indent=1) if options.json else show(measured))
+    hours = [fold_an_hour(codec) for codec in codecs]
+    if options.json:
+        print(json.dumps({"chunks": [asdict(m) for m in measured], "hours": [asdict(h) for h in hours]}, indent=1))
+    else:
+        print(f"{show(measured)}\n\n{show_folded(hours)}")
     return 0
 
 

@@ -31,9 +31,12 @@ def test_minutes_of_a_slow_handler_lose_nothing() -> None:
 
 def test_compression_saves_most_of_what_jobs_log(capsys: pytest.CaptureFixture[str]) -> None:
     assert sizes.main(["--repeat", "1", "--json"]) == 0
-    measured = {(one["content"], one["codec"]): one for one in json.loads(capsys.readouterr().out)}
+    told = json.loads(capsys.readouterr().out)
+    measured = {(one["content"], one["codec"]): one for one in told["chunks"]}
     large = {codec: measured["7000 log lines, 1 MiB", codec]["stored"] for codec in ("off", "gzip", "zstd")}
     assert large["zstd"] < large["gzip"] < large["off"] / 5
+    assert all((hour["objects_before"], hour["objects_after"]) == (361, 3) for hour in told["hours"])
+    assert all(hour["bytes_after"] < min(600_000, hour["bytes_before"]) for hour in told["hours"])
     assert measured["10 log lines", "gzip"]["stored"] == measured["10 log lines", "off"]["stored"]
 
 

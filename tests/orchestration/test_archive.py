@@ -27,6 +27,7 @@ from blobpipes.orchestration.archived_store import open_archive
 from blobpipes.orchestration.catalog import SessionCatalog
 from blobpipes.orchestration.cleanup import collect
 from blobpipes.orchestration.follow import Followed, SessionFollower
+from blobpipes.orchestration.onlooker_store import OnlookerStore
 from blobpipes.orchestration.open import open_pipes_session
 from blobpipes.orchestration.problems import SessionProblem
 from blobpipes.orchestration.run_context import RunContext
@@ -106,6 +107,16 @@ def test_a_listing_of_archives_costs_one_get_for_each(tmp_path: Path) -> None:
     assert meter.snapshot().requests == {"list": 1, "get": 3, "put": 0, "delete": 0}
 
 
+def test_reading_an_archive_costs_one_list_and_three_gets(tmp_path: Path) -> None:
+    long_session(tmp_path)
+    archived(tmp_path)
+    meter = Meter()
+    found = SessionCatalog(str(tmp_path), meter=meter).find("night")
+    with SessionFollower(found, wait=False, meter=meter) as follower:
+        assert len(list(follower.items())) == 802
+    assert meter.snapshot().requests == {"list": 1, "get": 3, "put": 0, "delete": 0}
+
+
 def test_any_tool_opens_an_archive(tmp_path: Path) -> None:
     session = complete(tmp_path, "s")
     originals = {path.name: path.read_bytes() for path in session.folder.glob("*.json")}
@@ -158,6 +169,18 @@ def test_a_process_that_wakes_up_late_is_told_whether_its_messages_arrived(tmp_p
     with pytest.raises(FencedError):
         writer.close(encode_message(closed()))
     assert read(tmp_path, "night")[1] == "truncated"
+
+
+def test_who_follows_goes_on_in_the_archive_if_the_session_is_folded_meanwhile(tmp_path: Path) -> None:
+    original = long_session(tmp_path, chunks=3)
+    url = f"file://{tmp_path}/night"
+    third = (original.folder / "3.json").read_bytes()
+    onlooker = OnlookerStore(open_store(url), ManualClock())
+    assert onlooker.get("2.json") is not None
+    fold(open_store(url))
+    assert onlooker.start_get("3.json").result() is None
+    assert [info.key for info in onlooker.list("")] == [f"{number}.json" for number in range(1, 6)]
+    assert onlooker.start_get("3.json").result() == third
 
 
 # --- what is left as it is ---------------------------------------------------------------------------

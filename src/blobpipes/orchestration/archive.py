@@ -120,7 +120,7 @@ def fold(store: Store, *, dry_run: bool = False) -> Folded:
     data = builder.finish()
     if len(data) > MAX_ARCHIVE:
         raise _too_large(store, f"{len(data) // MIB} MiB, compressed")
-    note = _note(store, chunks, kept, digest_of(builder.entries))
+    note = _note(infos, chunks, kept, digest_of(builder.entries))
     store.put(ARCHIVE_KEY, data)
     _prove(store, note.digest)
     bury(store, note)
@@ -223,7 +223,9 @@ def _obstacle(last: AnyChunk) -> str:
     return "" if closed else "has not ended: its writer has not closed it"
 
 
-def _note(store: Store, chunks: Sequence[ObjectInfo], kept: Mapping[str, bytes], digest: str) -> ArchiveNote:
+def _note(
+    infos: Sequence[ObjectInfo], chunks: Sequence[ObjectInfo], kept: Mapping[str, bytes], digest: str
+) -> ArchiveNote:
     """What the tombstone will say."""
     own = [info for info in chunks if "/" not in info.key]
     last, before = ([parse_chunk(kept[info.key]) for info in reversed(own[-2:])] + [None, None])[:2]
@@ -237,8 +239,7 @@ def _note(store: Store, chunks: Sequence[ObjectInfo], kept: Mapping[str, bytes],
         messages=standing.messages,
         chunks=len(chunks),
         bytes=_size(chunks),
-        created=min((info.modified for info in store.list(SESSION_KEY) if info.modified is not None), default=None)
-        or min(times, default=None),
+        created=next((info.modified for info in infos if info.key == SESSION_KEY), None) or min(times, default=None),
         last_at=max(times, default=None),
     )
 

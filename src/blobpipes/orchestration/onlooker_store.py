@@ -10,6 +10,7 @@ from typing import NoReturn
 from blobpipes.chunklog.layout import chunk_number
 from blobpipes.clock import Clock
 from blobpipes.errors import BlobpipesError, StoreDeniedError
+from blobpipes.orchestration.archived_store import open_archive
 from blobpipes.storage.store import ObjectInfo, Store
 
 
@@ -64,7 +65,13 @@ class OnlookerStore:
         return future
 
     def list(self, prefix: str = "") -> Sequence[ObjectInfo]:
-        return self.inner.list(prefix)
+        """Where the session was archived meanwhile, what is in the archive: from here on the chunks come from there."""
+        found = self.inner.list(prefix)
+        archived = open_archive(self.inner, [info.key for info in found])
+        if archived is None:
+            return found
+        self.inner = archived
+        return archived.list(prefix)
 
     def put_if_absent(self, key: str, data: bytes) -> bool:
         self._refuse(key)
