@@ -11,6 +11,7 @@ import pytest
 
 from blobpipes.dagster import (
     PipesBlobStoreMessageReader,
+    PipesBlobStoreResource,
     PipesSubprocessClient,
     open_pipes_session,
 )
@@ -57,6 +58,28 @@ def test_as_a_resource_its_url_may_come_from_the_environment_of_the_step(
     result = run(instance, orders, resources={"pipes": client})
     assert result.success, failure(result)
     assert len(list((tmp_path / "lake").iterdir())) == 1
+
+
+def test_a_configurable_resource_makes_clients_and_sessions(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("LAKE_OF_THIS_TEST", f"file://{tmp_path}/lake?interval=200ms")
+
+    @dg.asset
+    def orders(context: dg.AssetExecutionContext, pipes: PipesBlobStoreResource):
+        return pipes.subprocess_client(env=ENV).run(context=context, command=command(REPORTS)).get_materialize_result()
+
+    @dg.asset
+    def returns(context: dg.AssetExecutionContext, pipes: PipesBlobStoreResource):
+        with pipes.open_session(context, extras={"a": 1}) as session:
+            subprocess.run(command(REPORTS), env={**os.environ, **ENV, **session.get_bootstrap_env_vars()}, check=True)
+        return session.get_results()
+
+    resource = PipesBlobStoreResource(url=dg.EnvVar("LAKE_OF_THIS_TEST"))
+    result = run(instance, orders, returns, resources={"pipes": resource})
+    assert result.success, failure(result)
+    assert set(materialized(instance, result)) == {"orders", "returns"}
+    assert len(list((tmp_path / "lake").iterdir())) == 2
 
 
 def test_readers_may_be_resources_too(instance: dg.DagsterInstance, tmp_path: Path) -> None:

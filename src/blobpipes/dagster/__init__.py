@@ -20,6 +20,7 @@ from blobpipes.dagster.message_readers import (
     PipesTempFileMessageReader,
     report_of,
 )
+from blobpipes.dagster.resources import PipesBlobStoreResource
 from blobpipes.dagster.sessions import open_pipes_session
 
 __all__ = [
@@ -27,6 +28,7 @@ __all__ = [
     "EngineMessageReader",
     "PipesBlobStoreContextInjector",
     "PipesBlobStoreMessageReader",
+    "PipesBlobStoreResource",
     "PipesClientCompletedInvocation",
     "PipesEnvContextInjector",
     "PipesFileContextInjector",
