@@ -22,6 +22,7 @@ from blobpipes.cli.wording import counted, duration, stopwatch
 from blobpipes.clients.job import Job, RunPolicy
 from blobpipes.clients.local_place import LocalPlace
 from blobpipes.clients.loop import running
+from blobpipes.clients.output import STREAMS
 from blobpipes.clients.place import Cause, JobEnd, JobSpec, Place, Stream, TakeOutput, token_of
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import JobFailedError, NeverOpenedError
@@ -34,7 +35,6 @@ from blobpipes.wire.messages import Closed, ExternalStream
 
 TICK: Final = 0.2  # seconds between two words about how it goes
 GRACE: Final = 20.0  # seconds that an interrupted job has until it is killed
-STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 
 
 class RunningJob:

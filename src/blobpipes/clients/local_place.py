@@ -40,6 +40,7 @@ class LocalPlace(Place[LocalJob]):
     name = "this machine"
     interval = math.inf
     delivers_output: ClassVar[bool] = True
+    prints_here: ClassVar[bool] = True
 
     def __init__(self, *, stdout: Stdio = None, stderr: Stdio = None, own_group: bool = True) -> None:
         self._stdout = stdout

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import codecs
 import os
 import select
 import sys
 import threading
 from array import array
 from collections.abc import Callable, Mapping
-from typing import IO, Final
+from typing import IO, Any, Final
 
-from blobpipes.clients.place import Stream, TakeOutput
+from blobpipes.clients.place import Place, Stream, TakeOutput
+from blobpipes.errors import InvalidOptionError
 from blobpipes.orchestration.message_readers import PipesMessageReader
 from blobpipes.orchestration.session import PipesSession
 from blobpipes.orchestration.stdio import PipesStdioMessageReader, extract_message_or_forward_to_file
 
+STREAMS: Final[tuple[Stream, ...]] = ("stdout", "stderr")
 PIECE: Final = 1 << 16  # bytes taken at once
 _PAUSE: Final = 1.0  # seconds without output after which a pipe is left, on systems that do not tell what is in it
 
@@ -127,18 +130,51 @@ class Lines:
             self._take(line)
 
 
-def messages_among_output(
-    reader: PipesMessageReader | None, session: PipesSession, *, muted: bool
+def output_takers(
+    place: Place[Any], reader: PipesMessageReader | None, session: PipesSession, *, forward: bool, muted: bool
 ) -> Mapping[Stream, TakeOutput]:
-    """Who takes which of the job's streams, if `reader` wants messages on one. Its other lines go where ours go."""
-    if not isinstance(reader, PipesStdioMessageReader):
-        return {}
-    file = sys.stdout if reader.stream == "stdout" else sys.stderr
+    """Who takes which of the job's streams.
 
+    Args:
+        reader: if it wants messages on one stream, they are taken from there.
+        forward: copy what comes on the others to where ours go, unless the place does that by itself.
+        muted: drop the lines between messages.
+
+    Raises:
+        InvalidOptionError: the reader wants messages on a stream, and the place does not deliver what jobs print.
+    """
+    takers: dict[Stream, TakeOutput] = {}
+    if forward and place.delivers_output and not place.prints_here:
+        takers = {name: _copying_to(name) for name in STREAMS}
+    if isinstance(reader, PipesStdioMessageReader):
+        if not place.delivers_output:
+            raise InvalidOptionError(
+                f"messages cannot come on the job's {reader.stream}, because {place.name} does not deliver it",
+                remedy="Send them through a store: leave message_reader out, and give a URL.",
+            )
+        takers[reader.stream] = Lines(_taking_messages(session, _own(reader.stream), muted=muted))
+    return takers
+
+
+def _taking_messages(session: PipesSession, file: IO[str], *, muted: bool) -> Callable[[bytes], None]:
     def take(line: bytes) -> None:
         if muted:
             session.message_handler.handle_line(line, among_output=True)
         else:
             extract_message_or_forward_to_file(session.message_handler, line, file)
 
-    return {reader.stream: Lines(take)}
+    return take
+
+
+def _copying_to(name: Stream) -> TakeOutput:
+    file, decode = _own(name), codecs.getincrementaldecoder("utf-8")("replace").decode
+
+    def take(piece: bytes) -> None:
+        file.write(decode(piece, final=not piece))
+        file.flush()
+
+    return take
+
+
+def _own(name: Stream) -> IO[str]:
+    return sys.stdout if name == "stdout" else sys.stderr

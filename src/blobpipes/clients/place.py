@@ -116,6 +116,7 @@ class Place(ABC, Generic[Handle]):
     interval: float = 5.0  # seconds between two looks at a job that does not change
     first_interval: float = 0.5  # seconds until the next look after something has changed
     delivers_output: ClassVar[bool] = False  # hands what a job prints to `JobSpec.output`, while it runs
+    prints_here: ClassVar[bool] = False  # what nobody takes goes where our own output goes
 
     @abstractmethod
     def launch(self, spec: JobSpec) -> Handle:

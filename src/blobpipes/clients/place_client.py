@@ -11,7 +11,7 @@ from blobpipes.clients.client import PipesClient, PipesClientCompletedInvocation
 from blobpipes.clients.job import Job, RunPolicy
 from blobpipes.clients.launch import parse_command
 from blobpipes.clients.loop import running
-from blobpipes.clients.output import messages_among_output
+from blobpipes.clients.output import output_takers
 from blobpipes.clients.place import Handle, JobSpec, Place, token_of
 from blobpipes.errors import InvalidOptionError, InvalidUrlError
 from blobpipes.orchestration.context_injectors import PipesContextInjector
@@ -148,7 +148,15 @@ class PipesPlaceClient(PipesClient, Generic[Handle]):
             spec = spec.of_session(
                 token_of(opened.name or context.run_id, opened.url),
                 messages_among_output(self._message_reader, opened, muted=not self._forward_stdio),
+            require_reachable(opened)
+            output = output_takers(
+                self.place,
+                self._message_reader,
+                opened,
+                forward=self._forward_stdio and not self._session_options.get("include_stdio_in_messages"),
+                muted=not self._forward_stdio,
             )
+            spec = spec.of_session(token_of(opened.name or context.run_id, opened.url), output)
             loop = running(self.place, spec, opened, policy=self.policy, attach=attach, warn=context.log.warning)
             with loop as job, opened.message_handler.observed_by(nudging(job)):
                 yield opened, job
