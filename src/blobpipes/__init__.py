@@ -22,6 +22,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.clients.place import Place as Place
     from blobpipes.clients.place import Urgency as Urgency
     from blobpipes.clients.place_client import PipesPlaceClient as PipesPlaceClient
+    from blobpipes.clients.slurm import PipesSlurmClient as PipesSlurmClient
     from blobpipes.clients.ssh import PipesSSHClient as PipesSSHClient
     from blobpipes.clients.subprocess import PipesSubprocessClient as PipesSubprocessClient
     from blobpipes.errors import BlobpipesError as BlobpipesError
@@ -245,6 +246,7 @@ clients.place_client               PipesPlaceClient
 clients.subprocess                 PipesSubprocessClient
 clients.aws_batch                  PipesAWSBatchClient
 clients.ssh                        PipesSSHClient
+clients.slurm                      PipesSlurmClient
 clients.job                        RunPolicy
 clients.place                      Cause JobEnd JobSpec JobState Place Urgency
 

@@ -7,12 +7,14 @@ import pytest
 
 from blobpipes.clients.detached_scripts import RUNNER, DetachedScripts, job_script
 from blobpipes.clients.place import JobSpec
+from blobpipes.clients.slurm_scripts import BATCH, SlurmScripts
 from blobpipes.errors import LaunchError
 
 SPEC = JobSpec(
     ("python3", "job.py", "--name=it's", "a\nb", "$HOME"), token="bp-1", env={"A": "x y", "B": "'"}, cwd="/a b"
 )
 SCRIPTS = DetachedScripts()
+SLURM = SlurmScripts("$HOME/jobs", "auto", ["--mem=4G", "--comment=it's"])
 ALL = {
     "launch": SCRIPTS.launch(SPEC),
     "poll": SCRIPTS.poll("bp-1", stdout=7, stderr=None, limit=100),
@@ -20,6 +22,11 @@ ALL = {
     "kill": SCRIPTS.signal("bp-1", "KILL"),
     "remove": SCRIPTS.remove("bp-1"),
     "runner": RUNNER,
+    "slurm launch": SLURM.launch(SPEC),
+    "slurm poll": SLURM.poll("bp-1", stdout=None, stderr=7, limit=100),
+    "slurm interrupt": SLURM.end("17", "INT"),
+    "slurm remove": SLURM.remove("bp-1"),
+    "slurm batch": BATCH,
 }
 
 

@@ -250,6 +250,7 @@ def test_what_an_unanswered_or_interrupted_launch_has_begun_is_ended(clock: Manu
     with pytest.raises(type(error)), run(place):
         pass
     assert [urgency for urgency, _ in place.told] == [Urgency.INTERRUPT]
+    assert place.released == 1
 
 
 def test_if_nobody_knows_whether_a_launch_has_begun_something_that_is_said(

@@ -104,7 +104,11 @@ def _end_unseen(
         _tell(error, f"a job called {spec.token} may run in {place.name}: {unknown.message}", warn)
         return
     if handle is not None:
-        _end(Job(place, handle, policy, clock=clock), error, warn)
+        job = Job(place, handle, policy, clock=clock)
+        try:
+            _end(job, error, warn)
+        finally:
+            job.release()
 
 
 def _end(job: Job[Any], error: BaseException, warn: Warn) -> None:

@@ -6,10 +6,13 @@ import subprocess
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import IO, Final, Protocol
+from typing import IO, Final, Protocol, TypeAlias
 
 from blobpipes.errors import PlaceDeniedError, PlaceError, PlaceFullError, PlaceMissingError, PlaceUnavailableError
 
+Troubles: TypeAlias = tuple[
+    tuple[str, type[PlaceError], "str | None"], ...
+]  # what is said (in small letters), what it is
 TIMEOUT: Final = 60.0  # seconds for one script
 SHELL: Final = "/bin/sh"
 
@@ -84,7 +87,7 @@ def _run(command: Sequence[str], script: str, timeout: float, err: IO[bytes]) ->
         raise PlaceUnavailableError(f"{command[0]} gave no answer within {timeout:g} s", reason="timeout") from None
 
 
-def checked(ran: Ran, machine: str) -> bytes:
+def checked(ran: Ran, machine: str, troubles: Troubles = ()) -> bytes:
     """What a script printed.
 
     Raises:
@@ -93,13 +96,12 @@ def checked(ran: Ran, machine: str) -> bytes:
     if ran.code == 0:
         return ran.out
     said = last_line(ran.err) or f"a script ended with code {ran.code}"
-    kind, remedy = next(
-        ((kind, remedy) for text, kind, remedy in _TROUBLES if text in ran.err.lower()), (PlaceError, None)
-    )
+    known: tuple[type[PlaceError], str | None] = (PlaceError, None)
+    kind, remedy = next(((k, r) for text, k, r in (*troubles, *_TROUBLES) if text in ran.err.lower()), known)
     raise kind(f"{machine}: {said}", reason=said, remedy=remedy)
 
 
-_TROUBLES: Final[tuple[tuple[str, type[PlaceError], str | None], ...]] = (
+_TROUBLES: Final[Troubles] = (
     ("no space left on device", PlaceFullError, "Free some space on its disk, then try again."),
     ("disk quota exceeded", PlaceFullError, "Free some space in your quota there, then try again."),
     ("read-only file system", PlaceDeniedError, "Choose a folder there that can be written to."),

@@ -145,10 +145,6 @@ class PipesPlaceClient(PipesClient, Generic[Handle]):
             raise InvalidOptionError("attach needs the name of the session", remedy="Pass session=.")
         with self._open_session(context, extras, session, attach) as opened:
             require_reachable(opened.url)
-            spec = spec.of_session(
-                token_of(opened.name or context.run_id, opened.url),
-                messages_among_output(self._message_reader, opened, muted=not self._forward_stdio),
-            require_reachable(opened)
             output = output_takers(
                 self.place,
                 self._message_reader,
