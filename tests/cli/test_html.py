@@ -222,6 +222,16 @@ def test_of_very_many_rows_the_first_and_the_last_stay(monkeypatch: pytest.Monke
     assert rows.counts["INFO"] == 30
 
 
+def test_very_long_lines_count_by_their_length(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(collecting, "FIRST_SIZE", 100)
+    monkeypatch.setattr(collecting, "LAST_SIZE", 100)
+    rows = Rows()
+    for number in range(30):
+        rows.add(Row(float(number), "INFO", f"{number:30}"))
+    texts = [row.text.strip() for row in rows.all()]
+    assert texts == ["0", "1", "2", "3", "23 lines left out of this page", "27", "28", "29"]
+
+
 def test_output_without_an_end_of_line_is_broken_and_kept(tmp_path: Path, page: Make) -> None:
     session = StoredSession(tmp_path, "s").describe()
     session.chunk(

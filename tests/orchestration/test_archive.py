@@ -158,6 +158,19 @@ def test_a_new_orchestration_process_reads_an_archive_from_its_first_message(tmp
     assert again.report.verdict == "complete"
 
 
+def test_lanes_too_are_read_from_an_archive(tmp_path: Path) -> None:
+    url = f"file://{tmp_path}?interval=100ms"
+    with open_pipes_session(RunContext(), url=url, session="night", lanes=2, cleanup="archive") as first:
+        params = first.message_reader_params
+        lane = {**params["blobpipes"], "url": params["blobpipes"]["url"] + "/lanes/1"}
+        put_chunks(params, custom(0))
+        put_chunks({**params, "blobpipes": lane, "path": params["path"] + "/lanes/1"}, custom(1))
+    assert files(tmp_path / "night") == ["1.json", ARCHIVE_KEY, SESSION_KEY, "lanes/1/1.json"]
+    with open_pipes_session(RunContext(), url=url, session="night", lanes=2, attach=True) as again:
+        assert again.wait_for_close(WAIT)
+    assert sorted(again.get_custom_messages()) == sorted(first.get_custom_messages()) == [0, 1]
+
+
 def test_a_process_that_wakes_up_late_is_told_whether_its_messages_arrived(tmp_path: Path) -> None:
     url = f"file://{tmp_path}?interval=100ms"
     with open_pipes_session(RunContext(), url=url, session="night", on_incomplete="warn") as session:

@@ -7,7 +7,7 @@ cut anywhere, as the terminal does. What a page cannot hold is left out in the m
 from __future__ import annotations
 
 import json
-from collections import Counter
+from collections import Counter, deque
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
@@ -23,6 +23,8 @@ from blobpipes.wire.exceptions import format_exception_tree
 
 FIRST_ROWS: Final = 50_000  # log rows that a page keeps from the beginning
 LAST_ROWS: Final = 150_000  # and from the end
+FIRST_SIZE: Final = 8 << 20  # characters of the first
+LAST_SIZE: Final = 24 << 20  # and of the last
 LONGEST_TEXT: Final = 20_000  # characters of one row
 _MARKED: Final = frozenset({"WARNING", "ERROR", "CRITICAL", "result", "check", "problem", "session"})
 LONGEST_OUTPUT: Final = 10_000  # characters of output after which a line is broken
@@ -59,36 +61,33 @@ class ChunkFact(NamedTuple):
 
 
 class Rows:
-    """The log, bounded: the first and the last rows stay."""
+    """The log, bounded in rows and in characters: the first and the last rows stay."""
 
     def __init__(self) -> None:
         self.first: list[Row] = []
-        self.last: list[Row] = []
+        self.last: deque[Row] = deque()
         self.left_out = 0
         self.counts: Counter[str] = Counter()  # by kind, also of what is left out
+        self._first_size = self._last_size = 0  # characters
 
     def add(self, row: Row) -> None:
         self.counts[row.kind] += 1
-        if len(self.first) < FIRST_ROWS:
+        if not self.last and len(self.first) < FIRST_ROWS and self._first_size < FIRST_SIZE:
             self.first.append(row)
+            self._first_size += len(row.text)
             return
         self.last.append(row)
-        if len(self.last) >= 2 * LAST_ROWS:  # now and then, so that it costs nothing
-            self._drop()
+        self._last_size += len(row.text)
+        while len(self.last) > LAST_ROWS or self._last_size > LAST_SIZE:
+            self._last_size -= len(self.last.popleft().text)
+            self.left_out += 1
 
     def all(self) -> Sequence[Row]:
         """What stays, with one row that says what does not."""
-        self._drop()
         if not self.left_out:
             return [*self.first, *self.last]
         gap = Row(self.last[0].at, "problem", f"{counted(self.left_out, 'line')} left out of this page")
         return [*self.first, gap, *self.last]
-
-    def _drop(self) -> None:
-        surplus = len(self.last) - LAST_ROWS
-        if surplus > 0:
-            self.left_out += surplus
-            del self.last[:surplus]
 
 
 @dataclass(slots=True)
