@@ -17,7 +17,7 @@ from blobpipes.cli.drawing import Line, Table
 from blobpipes.cli.entries import evidence, outcome_of
 from blobpipes.cli.events import Event
 from blobpipes.cli.tally import Tally
-from blobpipes.cli.wording import counted, harmless
+from blobpipes.cli.wording import clipped, counted, harmless
 from blobpipes.orchestration.follow import SeenChunk
 from blobpipes.wire.exceptions import format_exception_tree
 
@@ -114,6 +114,7 @@ class PageCollector:
 
     def __init__(self) -> None:
         self.collected = Collected()
+        self._last_at: float | None = None
         self._begun: dict[str, tuple[float | None, str]] = {}  # the last line of a stream, without its end so far
 
     def event(self, event: Event) -> None:
@@ -168,7 +169,10 @@ class PageCollector:
             self.collected.closed = event
         if event.kind == "problem":
             self.collected.problems.append(event)
-        row = Row(event.at, _kind_of(event), harmless(_text_of(event)).rstrip("\n")[:LONGEST_TEXT])
+        if event.kind != "problem":
+            self._last_at = event.at
+        at = self._last_at  # a problem has no time of its own: it was met behind what came before it
+        row = Row(at, _kind_of(event), harmless(_text_of(event)).rstrip("\n")[:LONGEST_TEXT])
         self.collected.rows.add(row)
         if row.at is not None and row.kind in _MARKED:
             kind = _mark_kind(event, row.kind)
@@ -226,7 +230,9 @@ def _text_of(event: Event) -> str:
             return "the job has opened its messages"
         case "closed":
             exception = event["exception"]
-            return "the job has closed its messages" if exception is None else format_exception_tree(exception)
+            if exception is None:
+                return "the job has closed its messages"
+            return f"closed with {clipped(exception['message'])}\n\n{format_exception_tree(exception)}"
         case "materialization":
             return f"{event['asset_key']} materialized, {counted(len(event['metadata']), 'value')}"
         case "check":

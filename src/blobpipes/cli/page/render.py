@@ -22,7 +22,7 @@ from blobpipes.cli.events import Event
 from blobpipes.cli.page import plots
 from blobpipes.cli.page.collecting import Collected, Row
 from blobpipes.cli.wording import clipped, counted, duration, harmless, metadata_value, requests, size
-from blobpipes.wire.exceptions import format_exception_tree
+from blobpipes.wire.exceptions import PipesException, format_exception_tree
 
 MOST_RESULTS: Final = 500
 MOST_CHECKS: Final = 1000
@@ -77,7 +77,7 @@ def _sections(collected: Collected) -> Iterable[str]:
     if span is None:
         yield _section("timeline", "Timeline", '<p class="hint">The store tells no times.</p>')
     else:
-        yield _section("timeline", "Timeline", plots.timeline(span, collected.chunks, collected.marks.values()))
+        yield _section("timeline", "Timeline", _wide(plots.timeline(span, collected.chunks, collected.marks.values())))
         lag = plots.lag_plot(span, collected.chunks) or _NO_LAG
         pictures = plots.rate_plot(span, collected.chunks) + lag + plots.requests_plot(span, collected.chunks)
         yield f'<div class="plots">{pictures}</div>'
@@ -96,11 +96,19 @@ def _header(collected: Collected) -> str:
     state, detail = _end(collected, "state"), _end(collected, "detail")
     tone = "good" if state in _GOOD else "open" if state in _OPEN else "bad"
     exception = collected.closed["exception"] if collected.closed is not None else None
-    trace = f"<pre class='trace'>{_text(format_exception_tree(exception))}</pre>" if exception else ""
+    trace = _exception(exception) if exception else ""
     return (
         f'<header><p class="brand">blobpipes session</p><h1>{escape(str(_session(collected, "name")))}</h1>'
         f'<p class="verdict {tone}"><span class="badge" id="verdict">{_MARKS[tone]} {escape(state)}</span> '
         f"<span>{_text(detail)}</span></p>{trace}{_pairs(_facts(collected), 'facts')}</header>"
+    )
+
+
+def _exception(exception: PipesException) -> str:
+    """What it was in one line, and the whole of it below."""
+    return (
+        f'<p class="error">{_text(clipped(exception["message"], 1000))}</p>'
+        f'<pre class="trace">{_text(format_exception_tree(exception))}</pre>'
     )
 
 
@@ -232,6 +240,11 @@ def _pairs(pairs: Iterable[tuple[str, str]], kind: str = "facts") -> str:
 
 def _section(name: str, title: str, body: str) -> str:
     return f'<section id="{name}-section"><h2>{title}</h2>{body}</section>'
+
+
+def _wide(picture: str) -> str:
+    """What a narrow window scrolls instead of shrinking."""
+    return f'<div class="wide">{picture}</div>'
 
 
 def _text(value: object) -> str:
