@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from blobpipes.chunklog.layout import ARCHIVE_KEY
+from blobpipes.clock import SystemClock
 from tests.cli.conftest import Cli
 from tests.cli.sessions import complete, running
 
@@ -53,10 +54,19 @@ def test_ls_says_that_a_session_is_archived(cli: Cli, tmp_path: Path) -> None:
 def test_a_running_session_that_is_named_is_refused(cli: Cli, tmp_path: Path) -> None:
     running(tmp_path, "now")
     ended = cli("archive", tmp_path, "now", "--older-than", "0h")
-    assert ended.code == 75
-    assert "now" in ended.out
-    assert "No chunk for longer than five heartbeats" in " ".join(ended.out.split())
+    assert (ended.code, ended.out) == (75, "")
+    assert ended.err.startswith("error: now was left as it is (silent): No chunk for longer than five heartbeats")
+    assert "remedy: Archive it once it has ended" in ended.err
     assert not (tmp_path / "now" / ARCHIVE_KEY).exists()
+
+
+def test_a_young_session_that_is_named_is_refused_with_the_age_it_needs(cli: Cli, tmp_path: Path) -> None:
+    complete(tmp_path, "night", created=SystemClock().wall())
+    ended = cli("archive", tmp_path, "night")
+    assert ended.code == 75
+    assert "(complete): Its last chunk is younger than 86,400 s." in ended.err
+    assert "--older-than" in ended.err
+    assert cli("archive", tmp_path, "night", "--older-than", "0h").code == 0
 
 
 def test_what_has_ended_and_cannot_be_folded_is_told_with_a_remedy(cli: Cli, tmp_path: Path) -> None:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from blobpipes.cli.drawing import Cell
     from blobpipes.cli.events import Event
     from blobpipes.cli.printers import Printer
+    from blobpipes.errors import NotArchivedError
     from blobpipes.orchestration.archive import Archived
 
 DESCRIPTION: Final = """\
@@ -56,13 +57,25 @@ def execute(args: argparse.Namespace, printer: Printer) -> int:
         printer.event(_event(each, args.dry_run)) if args.json else None
         if _is_news(each, named=args.session is not None):
             table.rows.append(_row(each))
+    if args.session is not None and found[0].folded is None:
+        raise _refused(found[0])
     if table.rows:
         printer.table(table)
     printer.note([Piece(_sum(found, args.dry_run), "dim")])
-    left = any(each.folded is None and (each.remedy or args.session is not None) for each in found)
+    left = any(each.remedy for each in found)
     for remedy in dict.fromkeys(each.remedy for each in found if each.remedy):
         printer.note([Piece(f"  remedy: {remedy}", "warning")])
     return UNDELIVERED if left else OK
+
+
+def _refused(each: Archived) -> NotArchivedError:
+    """A session that was named, and cannot be folded as it stands."""
+    from blobpipes.errors import NotArchivedError
+
+    remedy = "Archive it once it has ended and is as old as --older-than says; `blobpipes show` says how it stands."
+    return NotArchivedError(
+        f"{each.name} was left as it is ({each.state}): {each.reason}", remedy=each.remedy or remedy
+    )
 
 
 def _is_news(each: Archived, *, named: bool) -> bool:

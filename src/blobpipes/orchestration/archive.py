@@ -83,10 +83,10 @@ def archive(
     if not older_than >= 0:
         raise InvalidOptionError("an age is not negative", remedy="Give 0h to archive whatever has ended.")
     catalog = SessionCatalog(url, storage_options=storage_options, clock=clock)
-    wanted = None if session is None else catalog.find(session).url
+    wanted = None if session is None else catalog.find(session).name
     now = clock.wall()
     for summary in catalog.summaries():
-        if wanted is not None and summary.url != wanted:
+        if wanted is not None and summary.name != wanted:
             continue
         age = now - max(summary.last_at or 0.0, summary.created or 0.0)
         known = summary.name, summary.url, summary.standing.state
