@@ -50,7 +50,7 @@ def run(program: str, package: str, launch: Launch, place: Path) -> str:
         env={**launch.environment, **environment},
         capture_output=True,
         text=True,
-        timeout=110,
+        timeout=180,
         check=False,
     )
     expected = 1 if "raise ValueError" in text else 0
