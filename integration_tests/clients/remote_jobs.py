@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 import os
+import subprocess
 import sys
 import threading
 from collections.abc import Callable, Iterator
@@ -87,3 +89,35 @@ def _of_each_process(name: str) -> Iterator[tuple[int, str]]:
     for entry in Path("/proc").glob("[0-9]*"):
         with suppress(OSError):  # it ended in this moment
             yield int(entry.name), (entry / name).read_bytes().decode("utf-8", "replace")
+
+
+# --- the command line --------------------------------------------------------------------------------------
+
+
+def start_run(url: str, *options: str, job: str) -> subprocess.Popen[str]:
+    """`blobpipes run` of a Python job in a place, in a process of its own; its events are lines of its stdout."""
+    line = [sys.executable, "-m", "blobpipes", "run", "--url", url, "--json", *options, "--env", "PATH"]
+    return subprocess.Popen(
+        [*line, "--env", "PYTHONPATH", "--env", "BLOBPIPES_SPOOL_DIR", "--", sys.executable, "-c", job],
+        env={**os.environ, **environment()},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+
+
+def ended_run(process: subprocess.Popen[str]) -> tuple[int, list[dict[str, Any]]]:
+    """Its exit code and its events, those that were not read yet."""
+    out, err = process.communicate(timeout=TIMEOUT)
+    assert "Traceback" not in err
+    return process.returncode, [json.loads(line) for line in out.splitlines()]
+
+
+def until_event(process: subprocess.Popen[str], kind: str) -> None:
+    """Read its events up to one of this kind."""
+    assert process.stdout is not None
+    for line in process.stdout:
+        if json.loads(line)["event"] == kind:
+            return
+    raise AssertionError(f"it ended without {kind}: {process.communicate()}")

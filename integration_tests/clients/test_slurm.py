@@ -27,7 +27,16 @@ from blobpipes.errors import (
 )
 from blobpipes.retry import RetryPolicy
 from blobpipes.testing import PlaceContract
-from integration_tests.clients.remote_jobs import HeldFlights, a_month, environment, once, processes_with
+from integration_tests.clients.remote_jobs import (
+    HeldFlights,
+    a_month,
+    ended_run,
+    environment,
+    once,
+    processes_with,
+    start_run,
+    until_event,
+)
 from integration_tests.servers.clouds import MissingServerError
 from integration_tests.servers.slurm import SlurmCluster
 from tests.clients.jobs import OPEN, REPORTS, command
@@ -241,6 +250,47 @@ with open_dagster_pipes() as pipes:
     gate.write_text("go on")
     assert list(again) == []
     assert witness.read_text() == "once"
+    assert nothing_is_left(folder)
+
+
+# --- the command line -----------------------------------------------------------------------------------
+
+
+def test_the_command_line_shows_a_job_there_and_passes_its_exit_code_on(folder: Path, tmp_path: Path) -> None:
+    job = (
+        f"{OPEN}print('printed')\nwith open_dagster_pipes() as pipes: pipes.report_asset_materialization()\nsys.exit(7)"
+    )
+    code, events = ended_run(
+        start_run(
+            f"file://{tmp_path}/lake?interval=200ms",
+            *("--on", "slurm:main", "--set", f"folder={folder}"),
+            "--asset",
+            "orders",
+            job=job,
+        )
+    )
+    assert code == 7
+    assert "".join(event["text"] for event in events if event["event"] == "output") == "printed\n"
+    assert "materialization" in [event["event"] for event in events]
+    assert (events[-1]["event"], events[-1]["state"], events[-1]["exit_code"]) == ("end", "failed", 7)
+    assert nothing_is_left(folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_on_the_command_line_ends_the_job_there(folder: Path, tmp_path: Path, number: signal.Signals) -> None:
+    job = f"{OPEN}with open_dagster_pipes() as pipes:\n    pipes.report_asset_materialization()\n    time.sleep(300)"
+    process = start_run(
+        f"file://{tmp_path}/lake?interval=200ms",
+        *("--on", "slurm:main", "--set", f"folder={folder}"),
+        "--asset",
+        "orders",
+        job=job,
+    )
+    until_event(process, "materialization")
+    process.send_signal(number)
+    code, events = ended_run(process)
+    assert code == 128 + number
+    assert events[-1]["state"] == "failed"
     assert nothing_is_left(folder)
 
 

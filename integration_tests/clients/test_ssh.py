@@ -36,9 +36,12 @@ from integration_tests.clients.remote_jobs import (
     HeldFlights,
     a_month,
     command_lines,
+    ended_run,
     environment,
     once,
     processes_with,
+    start_run,
+    until_event,
 )
 from integration_tests.servers.clouds import MissingServerError
 from integration_tests.servers.sshd import SSHServer
@@ -306,6 +309,45 @@ def test_another_process_comes_back_to_what_runs(
     assert done.get_custom_messages() == ("after the gate",)
     assert witness.read_text() == "once"
     assert nothing_is_left(jobs_folder, "bp-night")
+
+
+# --- the command line -----------------------------------------------------------------------------------
+
+
+def on_box(server: SSHServer, jobs_folder: Path) -> list[str]:
+    return ["--on", "ssh://box", "--set", f"config_file={server.config}", "--set", f"folder={jobs_folder}"]
+
+
+def test_the_command_line_shows_a_job_there_and_passes_its_exit_code_on(
+    server: SSHServer, jobs_folder: Path, tmp_path: Path
+) -> None:
+    job = (
+        f"{OPEN}print('printed')\nwith open_dagster_pipes() as pipes: pipes.report_asset_materialization()\nsys.exit(7)"
+    )
+    code, events = ended_run(
+        start_run(f"file://{tmp_path}/lake?interval=200ms", *on_box(server, jobs_folder), "--asset", "orders", job=job)
+    )
+    assert code == 7
+    assert "".join(event["text"] for event in events if event["event"] == "output") == "printed\n"
+    assert "materialization" in [event["event"] for event in events]
+    assert (events[-1]["event"], events[-1]["state"], events[-1]["exit_code"]) == ("end", "failed", 7)
+    assert nothing_is_left(jobs_folder)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_ctrl_c_on_the_command_line_ends_the_job_there(
+    server: SSHServer, jobs_folder: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    job = f"{OPEN}with open_dagster_pipes() as pipes:\n    pipes.report_asset_materialization()\n    time.sleep(300)"
+    process = start_run(
+        f"file://{tmp_path}/lake?interval=200ms", *on_box(server, jobs_folder), "--asset", "orders", job=job
+    )
+    until_event(process, "materialization")
+    process.send_signal(number)
+    code, events = ended_run(process)
+    assert code == 128 + number
+    assert events[-1]["state"] == "failed"
+    assert nothing_is_left(jobs_folder)
 
 
 # --- what cannot work ------------------------------------------------------------------------------------

@@ -91,7 +91,7 @@ def test_a_shell_and_its_children_are_interrupted_together(tmp_path: Path) -> No
 def test_closing_a_stream_early_interrupts_the_job() -> None:
     client = PipesSubprocessClient(env=environment(), forward_stdio=False)
     events: list[PipesEvent] = []
-    client._session_options["on_event"] = events.append
+    client.session_options["on_event"] = events.append
     results = client.stream(context=for_orders(), command=command(WAITS_TO_BE_STOPPED))
     next(results)
     results.close()

@@ -13,9 +13,14 @@ from blobpipes.errors import (
     DamagedArchiveError,
     InvalidOptionError,
     InvalidUrlError,
+    JobStillRunningError,
     LaunchError,
     MissingBackendError,
     NotArchivedError,
+    PlaceDeniedError,
+    PlaceFullError,
+    PlaceMissingError,
+    PlaceUnavailableError,
     SessionExistsError,
     SessionNotFoundError,
     StoreDeniedError,
@@ -28,12 +33,12 @@ FAILED: Final = 1  # the job ended with an exception, though its exit code was 0
 USAGE: Final = 64  # EX_USAGE: a wrong argument, URL, option or unit
 INCOMPLETE: Final = 65  # EX_DATAERR: messages are or may be missing, though the job exited with 0
 NO_SESSION: Final = 66  # EX_NOINPUT: no such session
-UNAVAILABLE: Final = 69  # EX_UNAVAILABLE: the store cannot be reached
+UNAVAILABLE: Final = 69  # EX_UNAVAILABLE: the store or the place that runs the job cannot be reached, or is full
 SOFTWARE: Final = 70  # EX_SOFTWARE: a fault of blobpipes itself
 EXISTS: Final = 73  # EX_CANTCREAT: a session of this name is there already
 UNDELIVERED: Final = 75  # EX_TEMPFAIL: the program exited with 0, but what it said could not be sent; not archived
-REFUSED: Final = 77  # EX_NOPERM: the store refused us, or has no such bucket
-MISSING: Final = 78  # EX_CONFIG: a package is not installed
+REFUSED: Final = 77  # EX_NOPERM: the store or the place refused us, or there is no such bucket
+MISSING: Final = 78  # EX_CONFIG: a package is not installed, or the place has no such host, queue or partition
 NOT_EXECUTABLE: Final = 126  # as in a shell
 NOT_FOUND: Final = 127  # as in a shell
 INTERRUPTED: Final = 128 + signal.SIGINT
@@ -43,6 +48,11 @@ _BY_ERROR: Final[tuple[tuple[type[BlobpipesError], int], ...]] = (
     (InvalidUrlError, USAGE),
     (InvalidOptionError, USAGE),
     (MissingBackendError, MISSING),
+    (PlaceUnavailableError, UNAVAILABLE),
+    (PlaceFullError, UNAVAILABLE),
+    (JobStillRunningError, UNAVAILABLE),
+    (PlaceDeniedError, REFUSED),
+    (PlaceMissingError, MISSING),
     (LaunchError, NOT_EXECUTABLE),
     (SessionExistsError, EXISTS),
     (SessionNotFoundError, NO_SESSION),

@@ -10,6 +10,7 @@ import shutil
 import threading
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack, redirect_stderr, redirect_stdout, suppress
+from dataclasses import replace
 from typing import Any, Final
 
 from blobpipes.cli import exit_codes
@@ -19,11 +20,12 @@ from blobpipes.cli.printers import Printer
 from blobpipes.cli.stopping import Terminated, termination_raised
 from blobpipes.cli.tally import Tally
 from blobpipes.cli.wording import counted, duration, stopwatch
-from blobpipes.clients.job import Job, RunPolicy
+from blobpipes.clients.job import Job
 from blobpipes.clients.local_place import LocalPlace
 from blobpipes.clients.loop import running
 from blobpipes.clients.output import STREAMS
-from blobpipes.clients.place import Cause, JobEnd, JobSpec, Place, Stream, TakeOutput, token_of
+from blobpipes.clients.place import Cause, JobEnd, JobSpec, Stream, TakeOutput, token_of
+from blobpipes.clients.place_client import PipesPlaceClient, require_reachable
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import JobFailedError, NeverOpenedError
 from blobpipes.orchestration.handler import PipesEvent
@@ -32,8 +34,10 @@ from blobpipes.orchestration.report import PipesSessionReport
 from blobpipes.orchestration.run_context import RunContext
 from blobpipes.orchestration.session import PipesSession
 from blobpipes.wire.messages import Closed, ExternalStream
+from blobpipes.wire.params import CONTEXT_ENV_VAR, MESSAGES_ENV_VAR
 
 TICK: Final = 0.2  # seconds between two words about how it goes
+SHOWN_SESSION: Final = "session"  # stands for the name that a session would have
 GRACE: Final = 20.0  # seconds that an interrupted job has until it is killed
 
 
@@ -41,10 +45,19 @@ class RunningJob:
     """Runs one command and says everything. Used once.
 
     Args:
+        client: of the place that runs it; by default this machine.
         capture: ask the job to put its output into the session, too.
     """
 
-    def __init__(self, printer: Printer, *, capture: bool = False, clock: Clock = SYSTEM_CLOCK) -> None:
+    def __init__(
+        self,
+        printer: Printer,
+        *,
+        client: PipesPlaceClient[Any] | None = None,
+        capture: bool = False,
+        clock: Clock = SYSTEM_CLOCK,
+    ) -> None:
+        self._client = client or PipesPlaceClient(LocalPlace())
         self._printer = printer
         self._capture = capture
         self._clock = clock
@@ -59,7 +72,7 @@ class RunningJob:
         self.logger = logging.Logger("blobpipes.run")  # noqa: LOG001 - apart from all others: what it gets, we say
         self.logger.addHandler(_Told(self._say_problems))
 
-    def run(self, command: Sequence[str], context: RunContext, *, url: str, session: str | None, **options: Any) -> int:
+    def run(self, spec: JobSpec, context: RunContext, *, url: str, session: str | None, **options: Any) -> int:
         """Run the command to its end, and judge it; the exit code.
 
         Raises:
@@ -79,31 +92,47 @@ class RunningJob:
                     include_stdio_in_messages=self._capture,
                     on_incomplete="warn",
                     on_event=self._say_message,
-                    **options,
+                    **{**self._client.session_options, **options},
                 )
                 self._session = stack.enter_context(opened)
                 self._say_session(self._session)
-                self._watch(LocalPlace(), self._session, command)
+                self._watch(self._session, spec, attach=bool(options.get("attach")))
         except KeyboardInterrupt:
             stopped = exit_codes.INTERRUPTED
         except Terminated:
             stopped = exit_codes.TERMINATED
         return self._judge(stopped)
 
+    def spec(self, command: Sequence[str], *, env: Mapping[str, str], cwd: str | None) -> JobSpec:
+        """What to run."""
+        # Else a Python job's output comes only at its end.
+        is_set = "PYTHONUNBUFFERED" in os.environ and self._client.place.prints_here
+        return self._client.spec(command, env={**({} if is_set else {"PYTHONUNBUFFERED": "1"}), **env}, cwd=cwd)
+
+    def show(self, spec: JobSpec) -> int:
+        """Print what would be launched, with a word for each value that a session gives or that may be secret."""
+        shown = {name: value if name == "PYTHONUNBUFFERED" else "***" for name, value in spec.env.items()}
+        shown |= dict.fromkeys((CONTEXT_ENV_VAR, MESSAGES_ENV_VAR), "(of the session)")
+        token = token_of(SHOWN_SESSION)
+        text = self._client.place.preview(replace(spec, env=shown, token=token))
+        for line in text.splitlines():
+            self._printer.note([line])
+        self._say("preview", {"place": self._client.place.name, "text": text})
+        return exit_codes.OK
+
     # --- the job --------------------------------------------------------------------------------------
 
-    def _watch(self, place: Place[Any], session: PipesSession, command: Sequence[str]) -> None:
+    def _watch(self, session: PipesSession, spec: JobSpec, *, attach: bool) -> None:
         """Until the job has ended and its output is read; if we are to stop, it is told first."""
-        # Else a Python job's output comes only at its end.
-        env = {} if "PYTHONUNBUFFERED" in os.environ else {"PYTHONUNBUFFERED": "1"}
-        spec = JobSpec(
-            tuple(command),
-            token=token_of(session.name or session.context.run_id, session.url),
-            env=env,
-            output={name: self._taking(name) for name in STREAMS} if place.delivers_output else {},
+        place = self._client.place
+        require_reachable(session.url)
+        spec = spec.of_session(
+            token_of(session.name or session.context.run_id, session.url),
+            {name: self._taking(name) for name in STREAMS} if place.delivers_output else {},
         )
         try:
-            loop = running(place, spec, session, policy=RunPolicy(termination_timeout=GRACE))
+            policy = replace(self._client.policy, termination_timeout=GRACE)
+            loop = running(place, spec, session, policy=policy, attach=attach, warn=self._warn)
             with suppress(JobFailedError), loop as self._job:  # judged in the end
                 self._wait(self._job)
         finally:
@@ -117,6 +146,9 @@ class RunningJob:
         except (KeyboardInterrupt, Terminated):
             self._printer.note([Piece("stopping the job; Ctrl-C again kills it", "warning")])
             raise
+
+    def _warn(self, text: str) -> None:
+        self._printer.note([Piece(text, "bad")])
 
     def _taking(self, name: Stream) -> TakeOutput:
         """Says what comes on one of the job's streams."""
@@ -195,8 +227,8 @@ class RunningJob:
         return code_of(end) or exit_codes.of_verdict(report.verdict)
 
 
-def checked_command(job: Sequence[str] | None) -> list[str]:
-    """The command after `--`, if it can be started: said before a session is opened for it.
+def checked_command(job: Sequence[str] | None, *, here: bool = True) -> list[str]:
+    """The command after `--`, if it can be started: said before a session is opened for it. Elsewhere nobody knows.
 
     Raises:
         CommandError: there is none, or no such program.
@@ -205,7 +237,7 @@ def checked_command(job: Sequence[str] | None) -> list[str]:
         raise exit_codes.CommandError(
             "no command was given", remedy="Put it after --, as in: blobpipes run --url URL -- python job.py"
         )
-    if shutil.which(job[0]) is None:
+    if here and shutil.which(job[0]) is None:
         if os.path.isfile(job[0]):  # noqa: PTH113 - as the shell sees it
             raise exit_codes.CommandError(
                 f"{job[0]!r} is not executable",

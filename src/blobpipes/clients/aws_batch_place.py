@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
@@ -113,6 +114,10 @@ class AWSBatchPlace(Place[BatchJob]):
             page = f"https://{region}.console.aws.amazon.com/cloudwatch/home?region={region}"
             told["log"] = _link(f"{page}#logsV2:log-groups/log-group/{log}")
         return told
+
+    def preview(self, spec: JobSpec) -> str:
+        """What SubmitJob would be asked."""
+        return f"SubmitJob of AWS Batch, with:\n{json.dumps(submission(spec, self.settings), indent=2)}"
 
     def find(self, token: str) -> BatchJob | None:
         """The newest job of this name; AWS Batch remembers ended ones for a day or so."""

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Final
 
 from blobpipes.clients.detached_scripts import REPLY, DetachedScripts
 from blobpipes.clients.endings import process_end
-from blobpipes.clients.machine import Machine, checked
+from blobpipes.clients.machine import Machine, checked, preview
 from blobpipes.clients.output import STREAMS
 from blobpipes.clients.place import (
     RUNNING,
@@ -100,6 +100,10 @@ class DetachedPlace(Place[DetachedJob]):
     def describe(self, handle: DetachedJob) -> Mapping[str, Any]:
         """Where it runs, and by which name."""
         return {"machine": self.name, "job": handle.token}
+
+    def preview(self, spec: JobSpec) -> str:
+        """The command here, and the script that it gets."""
+        return preview(self.machine, self._scripts.launch(spec))
 
     def find(self, token: str) -> DetachedJob | None:
         """A job whose folder is there."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import subprocess
 import tempfile
 from collections.abc import Sequence
@@ -38,6 +39,9 @@ class Machine(Protocol):
             PlaceError: it could not be run at all.
         """
 
+    def command(self) -> Sequence[str]:
+        """What is run here and gets the script on its standard input; for showing."""
+
     def close(self) -> None:
         """Let go of connections. It may be used again."""
 
@@ -49,7 +53,11 @@ class LocalMachine:
 
     def run(self, script: str) -> Ran:
         """Run it in a shell."""
-        return run_script([SHELL, "-s"], script)
+        return run_script(self.command(), script)
+
+    def command(self) -> Sequence[str]:
+        """A shell."""
+        return [SHELL, "-s"]
 
     def close(self) -> None:
         """Nothing is held."""
@@ -109,6 +117,11 @@ _TROUBLES: Final[Troubles] = (
     ("cannot allocate memory", PlaceUnavailableError, "The machine has run out of memory or processes."),
     ("resource temporarily unavailable", PlaceUnavailableError, "The machine has run out of memory or processes."),
 )
+
+
+def preview(machine: Machine, script: str) -> str:
+    """How a script would be run."""
+    return f"in {machine.name}: {shlex.join(machine.command())}\nwith this on its standard input:\n\n{script}"
 
 
 def last_line(text: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+import shlex
 import threading
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
@@ -140,6 +141,12 @@ class Place(ABC, Generic[Handle]):
     def describe(self, handle: Handle) -> Mapping[str, Any]:
         """What people want to know: an id, a console's URL, the machine. Goes into the metadata of each result."""
         return {}
+
+    def preview(self, spec: JobSpec) -> str:
+        """Exactly what `launch` would do, as text for people. Whoever asks has put no secret into the variables."""
+        lines = [f"in {self.name}:", *(f"  {name}={value}" for name, value in sorted(spec.env.items()))]
+        lines += [f"  cd {shlex.quote(spec.cwd)}"] if spec.cwd else []
+        return "\n".join([*lines, f"  {shlex.join(spec.command)}"])
 
     def find(self, token: str) -> Handle | None:
         """The job that anybody has launched with this token; None if there is none, or the place has forgotten it."""

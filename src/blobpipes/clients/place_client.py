@@ -60,7 +60,7 @@ class PipesPlaceClient(PipesClient, Generic[Handle]):
         self._context_injector = context_injector
         self._message_reader = message_reader
         self._forward_stdio = forward_stdio
-        self._session_options = session_options
+        self.session_options = session_options
 
     def run(  # type: ignore[override]  # every client has arguments of its own
         self,
@@ -149,7 +149,7 @@ class PipesPlaceClient(PipesClient, Generic[Handle]):
                 self.place,
                 self._message_reader,
                 opened,
-                forward=self._forward_stdio and not self._session_options.get("include_stdio_in_messages"),
+                forward=self._forward_stdio and not self.session_options.get("include_stdio_in_messages"),
                 muted=not self._forward_stdio,
             )
             spec = spec.of_session(token_of(opened.name or context.run_id, opened.url), output)
@@ -160,7 +160,7 @@ class PipesPlaceClient(PipesClient, Generic[Handle]):
     def _open_session(
         self, context: RunContext, extras: Mapping[str, Any] | None, session: str | None, attach: bool
     ) -> AbstractContextManager[PipesSession]:
-        options = {**self._session_options, **({"attach": True} if attach else {})}
+        options = {**self.session_options, **({"attach": True} if attach else {})}
         return open_pipes_session(
             context,
             self._context_injector,

@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from blobpipes.clients.detached_place import LIMIT, SIGNALS
 from blobpipes.clients.detached_scripts import REPLY
-from blobpipes.clients.machine import Machine, Troubles, checked
+from blobpipes.clients.machine import Machine, Troubles, checked, preview
 from blobpipes.clients.output import STREAMS
 from blobpipes.clients.place import JobEnd, JobSpec, JobState, Place, Stream, TakeOutput, Urgency
 from blobpipes.clients.slurm_scripts import SlurmScripts
@@ -80,6 +80,10 @@ class SlurmPlace(Place[SlurmJob]):
     def describe(self, handle: SlurmJob) -> Mapping[str, Any]:
         """Its number, and where to ask for it."""
         return {"place": self.name, "slurm_job": handle.number, "job": handle.token}
+
+    def preview(self, spec: JobSpec) -> str:
+        """The command here, and the script that it gets."""
+        return preview(self.machine, self._scripts.launch(spec))
 
     def find(self, token: str) -> SlurmJob | None:
         """A job of this name, as long as Slurm or its folder remembers it."""

@@ -82,7 +82,7 @@ class PipesSubprocessClient(PipesPlaceClient[LocalJob]):
     ) -> AbstractContextManager[PipesSession]:
         if self._url or os.environ.get(URL_ENV_VAR):
             return super()._open_session(context, extras, session, attach)
-        options = dict(self._session_options)
+        options = dict(self.session_options)
         injector = self._context_injector or PipesTempFileContextInjector()
         reader = self._message_reader or PipesTempFileMessageReader(options.pop("include_stdio_in_messages", False))
         return open_pipes_session(context, injector, reader, session=session, extras=extras, **options)
