@@ -30,7 +30,7 @@ import time
 import urllib.error
 import urllib.parse
 import urllib.request
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
@@ -44,6 +44,7 @@ OFFICIAL = {  # a folder each for the tests' other halves, so that several versi
     "pipes-1.9": ["dagster-pipes==1.9.13"],
     "pipes-1.13": ["dagster-pipes==1.13.27"],
     "dagster-stores": ["dagster-aws==0.29.27", "dagster-gcp==0.29.27", "dagster-azure==0.29.27"],
+    "dagster-1.9": ["dagster==1.9.13", "dagster-pipes==1.9.13", "dagster-aws==0.25.13"],  # in front of the newest
 }
 CHECKOV = "checkov==3.3.30"
 
@@ -52,6 +53,7 @@ SETS = {
     "demo": ["--editable", f"{ROOT}[cli]", "--group", f"{ROOT}/pyproject.toml:example"],
     "dev": ["--editable", f"{ROOT}[all]", "--group", f"{ROOT}/pyproject.toml:dev"],
 }
+SKEW = "not test_matrix or (([adapter- or [official-) and s3)"  # what runs with an old Dagster too
 PARALLEL = ["-n", "2", "--dist", "load"]  # the fast tests need nothing of each other
 DATA = ["--no-deps", "--group", f"{ROOT}/pyproject.toml:data"]
 
@@ -314,8 +316,25 @@ def terraform(arguments: Sequence[str]) -> int:
     return int(bool(failed))
 
 
+def skew(arguments: Sequence[str]) -> int:
+    """the adapter's tests and a part of the pairings with Dagster 1.9 and with the newest, or with the one named"""
+    install("dev")
+    official()
+    chosen = arguments or ["1.9", "newest"]
+    selected = ["integration_tests/dagster", "integration_tests/pairing/test_matrix.py", "-k", SKEW]
+    status = 0
+    for version in chosen:
+        folder = SERVERS / "official" / f"dagster-{version}"
+        if version != "newest" and not folder.is_dir():
+            raise Problem(f"there is no Dagster {version} here\n  remedy: name one of 1.9 and newest")
+        say(f"Dagster {version}")
+        path = {} if version == "newest" else {"PYTHONPATH": str(folder), "BLOBPIPES_SKEW": folder.name}
+        status |= call([str(BIN / "pytest"), "-q", "-W", "ignore", *selected], {**os.environ, **path})
+    return status
+
+
 COMMANDS: dict[str, Callable[[Sequence[str]], int]] = {
-    command.__name__: command for command in (demo, check, test, integration, pairings, servers, terraform)
+    command.__name__: command for command in (demo, check, test, integration, pairings, skew, servers, terraform)
 }
 
 
@@ -341,10 +360,10 @@ def main() -> int:
     return 1
 
 
-def call(command: Sequence[str], *, quiet: bool = False) -> int:
-    """Run a program in the foreground; its exit status."""
+def call(command: Sequence[str], env: Mapping[str, str] | None = None, *, quiet: bool = False) -> int:
+    """Run a program in the foreground, by default in this environment; its exit status."""
     sink = subprocess.DEVNULL if quiet else None
-    return subprocess.run(command, stdout=sink, stderr=sink, check=False).returncode
+    return subprocess.run(command, env=env, stdout=sink, stderr=sink, check=False).returncode
 
 
 def say(text: str) -> None:

@@ -229,6 +229,7 @@ def test_a_partition_and_its_window_reach_the_job(instance: dg.DagsterInstance, 
     assert (made.metadata["key"].value, made.metadata["end"].value[:10]) == ("2013-02-01", "2013-03-01")
 
 
+@pytest.mark.skipif(dg.__version__.startswith("1.9."), reason="Dagster 1.9 retries no step that its own client failed")
 def test_a_retried_step_opens_a_new_session_that_knows_which_try_it_is(
     instance: dg.DagsterInstance, tmp_path: Path
 ) -> None:

@@ -39,7 +39,8 @@ def test_dagsters_own_session_takes_our_injector_and_reader(instance: dg.Dagster
 
 
 def test_the_example_is_a_code_location_that_loads() -> None:
-    assert cloud_in_dagster.defs.resolve_all_asset_keys() == [dg.AssetKey("sums")]
+    (job,) = cloud_in_dagster.defs.get_repository_def().get_all_jobs()
+    assert job.asset_layer.executable_asset_keys == {dg.AssetKey("sums")}
 
 
 @pytest.mark.parametrize("orchestration", ["ours", "Dagster's"])

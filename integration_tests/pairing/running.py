@@ -74,6 +74,8 @@ def plan_for(pairing: Pairing, place: Cloud | None, folder: Path) -> Plan:
 def caller_env(place: Cloud | None, *, official: bool) -> dict[str, str]:
     """For a caller, and handed on to its jobs."""
     path = [str(ROOT / "src"), str(ROOT), *([package_folder(STORES)] if official else [])]
+    if "BLOBPIPES_SKEW" in os.environ:  # `dev.py skew`: another Dagster, and its own readers
+        path.insert(0, package_folder(os.environ["BLOBPIPES_SKEW"]))
     return {**os.environ, **(place.env if place is not None else {}), "PYTHONPATH": os.pathsep.join(path), **QUIET}
 
 

@@ -99,7 +99,8 @@ class ForwardingHandler(engine.PipesMessageHandler):
         if not self._closed_told[0]:
             self._closed_told[0] = True
             for _ in range(self.inbox.expected_writers):
-                self._forward("closed", {})
+                if not self._official.received_closed_message:  # for older versions one ends it, for newer ones all do
+                    self._forward("closed", {})
 
     def _report_exception(self, exception: PipesException) -> None:
         """As an event of Dagster's engine, which the web interface shows with its causes; else in the log."""
