@@ -29,6 +29,7 @@ from blobpipes.wire.messages import (
 KINDS: Final = (
     *("session", "opened", "log", "output", "materialization", "check", "custom", "closed"),
     *("problem", "waiting", "end", "demo", "archived", "collected", "leftover", "page", "preview"),
+    *("cost", "plan", "setting", "recommended"),
 )
 
 

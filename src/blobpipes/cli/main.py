@@ -26,6 +26,8 @@ COMMANDS: Final = {
     "tail": "follow a session from anywhere until it ends",
     "show": "print a session as it stands",
     "ls": "list the sessions under a URL",
+    "cost": "what sessions have cost, or what a plan would cost",
+    "tune": "what an interval costs and buys, as a table and a picture",
     "archive": "fold finished sessions into one compressed object each",
     "gc": "clean up old sessions",
 }

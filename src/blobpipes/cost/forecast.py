@@ -104,16 +104,15 @@ class Tally:
 
 
 LONGEST: Final = 7200.0  # seconds that are gone through message by message; what is longer repeats its second half
-SHORTEST: Final = 600.0
-MESSAGES: Final = 60_000  # as many as a forecast of a long job goes through, at the most
-CHUNKS: Final = 720  # and as many chunks
+MESSAGES: Final = 10_000  # as many as a forecast of a long job goes through, if that is long enough
+CHUNKS: Final = 240  # and as many chunks
+INTERVALS: Final = 20  # but no fewer intervals than that
 
 
 def window(seconds: float, rate: float, interval: float) -> float:
     """How much of a steady job to go through one by one: long enough for its shape, short enough for a person."""
-    enough = max(SHORTEST, 40 * interval)
     affordable = min(LONGEST, CHUNKS * interval, MESSAGES / rate if rate else LONGEST)
-    return min(seconds, max(enough, affordable))
+    return min(seconds, max(INTERVALS * interval, affordable))
 
 
 def prolong(half: Forecast, whole: Forecast, times: float) -> Forecast:

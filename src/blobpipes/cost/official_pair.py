@@ -11,7 +11,7 @@ import bisect
 from typing import Final
 
 from blobpipes.cost.bill import Ledger
-from blobpipes.cost.forecast import Conditions, Forecast, Latency, Tally, prolong, window
+from blobpipes.cost.forecast import LONGEST, Conditions, Forecast, Latency, Tally, prolong
 from blobpipes.cost.trace import Trace, Workload
 
 NAP: Final = 1.0  # seconds that either loop sleeps
@@ -36,13 +36,20 @@ def forecast_official(trace: Trace, interval: float, conditions: Conditions | No
 
 def forecast_official_workload(workload: Workload, interval: float, conditions: Conditions | None = None) -> Forecast:
     """As `forecast_official`; of a long job only a part is gone through, and the rest is like its second half."""
-    part = window(workload.seconds, workload.rate, interval)
+    part = _window(workload)
     whole = forecast_official(workload.trace(part), interval, conditions)
     if part >= workload.seconds:
         return whole
     half = forecast_official(workload.trace(part / 2), interval, conditions)
     return prolong(half, whole, (workload.seconds - part) / (part / 2))
 
+
+def _window(workload: Workload) -> float:
+    """Longer than for our pair: its two loops drift against each other, and a beat takes the better part of an hour."""
+    return min(workload.seconds, LONGEST, MESSAGES / workload.rate if workload.rate else LONGEST)
+
+
+MESSAGES: Final = 60_000
 
 _Chunk = tuple[float, int, int]  # when it is there, how many messages it holds, its bytes
 

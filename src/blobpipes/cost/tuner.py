@@ -119,24 +119,27 @@ def recommend(points: Sequence[Point], *, latency: float | None = None, budget: 
     return fitting[-1] if budget is not None else _balance(fitting)
 
 
-def as_late(job: Job, today: LogOptions, seconds: float, pricing: Pricing, *, conditions: Conditions) -> Point:
-    """Today's options, with the longest interval whose messages come within so many seconds on average.
+def as_late(job: Job, today: LogOptions, seconds: float, *, conditions: Conditions) -> tuple[float, Forecast]:
+    """The longest interval with which, on average, messages come within so many seconds; and what it would ask.
 
     The shortest interval there is, if even that takes longer.
     """
-    short, long = INTERVALS[0], max(2 * seconds, 2 * INTERVALS[0])
-    best = _point("blobpipes", job, replace(today, interval=short), pricing, conditions)
+    short, long = max(seconds, INTERVALS[0]), max(2 * seconds, 2 * INTERVALS[0])
+    best = forecast("blobpipes", job, replace(today, interval=short), conditions)
+    if best.latency.mean > seconds:
+        short, long = INTERVALS[0], short
+        best = forecast("blobpipes", job, replace(today, interval=short), conditions)
     for _ in range(_HALVINGS):
         middle = round((short + long) / 2, 2)
-        point = _point("blobpipes", job, replace(today, interval=middle), pricing, conditions)
-        if point.forecast.latency.mean <= seconds:
-            short, best = middle, point
+        found = forecast("blobpipes", job, replace(today, interval=middle), conditions)
+        if found.latency.mean <= seconds:
+            short, best = middle, found
         else:
             long = middle
-    return best
+    return short, best
 
 
-_HALVINGS: Final = 9
+_HALVINGS: Final = 6
 
 
 def _point(pair: Pair, job: Job, options: LogOptions, pricing: Pricing, conditions: Conditions) -> Point:
