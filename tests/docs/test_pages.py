@@ -32,6 +32,7 @@ def follow(reader: Reader, text: str) -> None:
         reader.follow(block)
 
 
+@pytest.mark.timeout(400)  # a page starts dozens of processes, and the machine may do other things meanwhile
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_the_page_keeps_its_word(page: Path, reader: Reader) -> None:
     for block in blocks_of(page):
