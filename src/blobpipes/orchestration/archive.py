@@ -35,6 +35,8 @@ from blobpipes.storage.store import ObjectInfo, Store
 DEFAULT_AGE: Final = 86_400.0  # seconds: whoever read it while it ran has read it
 AT_ONCE: Final = 16  # gets under way at the same time
 
+_LEAVE_IT: Final = "Leave it as it is; `blobpipes gc` removes it when it is old."
+
 Action = Literal["archived", "finished", "already"]  # finished: what an interrupted run had left
 
 
@@ -196,7 +198,7 @@ def _check_size(store: Store, chunks: Sequence[ObjectInfo]) -> None:
 def _too_large(store: Store, text: str) -> NotArchivedError:
     return NotArchivedError(
         f"the session {store.url} is too large for one object: {text}",
-        remedy="Leave it as it is; `blobpipes gc` removes it when it is old.",
+        remedy=_LEAVE_IT,
     )
 
 
@@ -204,11 +206,12 @@ def _check_ended(store: Store, chunks: Sequence[ObjectInfo], kept: Mapping[str, 
     """Nothing may be added to any of its logs any more, or the archive might lack it."""
     last_of = {place[0]: info.key for info in chunks if (place := lane_and_number(info.key)) is not None}
     for lane, key in last_of.items():
-        data = kept.get(key) or store.get(key) or b""
-        obstacle = _obstacle(parse_chunk(data))
+        last = parse_chunk(kept.get(key) or store.get(key) or b"")
+        obstacle = _obstacle(last)
         if obstacle:
             log = store.url if lane == "0" else f"lane {lane} of {store.url}"
-            raise NotArchivedError(f"{log} {obstacle}")
+            damaged = isinstance(last, CorruptChunk)
+            raise NotArchivedError(f"{log} {obstacle}", remedy=_LEAVE_IT if damaged else None)
 
 
 def _obstacle(last: AnyChunk) -> str:
