@@ -7,6 +7,7 @@ import resource
 import signal
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -19,8 +20,11 @@ from blobpipes.chunklog.options import LogOptions
 from blobpipes.chunklog.spool import Left, Spool, default_spool_root, spool_directory
 from blobpipes.chunklog.writer import ChunkWriter
 from blobpipes.chunklog.writer_buffer import Record, WriterBuffer
+from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import LogSealedError, StoreUnavailableError, UndeliveredError
 from blobpipes.storage.local_store import LocalStore
+from blobpipes.storage.store import Store
+from blobpipes.testing import FaultyStore, ManualClock
 from tests.chunklog.test_shells import CLOSED, OPENED, Broken, Reading
 from tests.chunklog.world import message
 
@@ -224,9 +228,9 @@ def killed_with(tmp_path: Path, *lines: bytes) -> Path:
     return directory
 
 
-def resumed(directory: Path, store: LocalStore) -> ChunkWriter:
+def resumed(directory: Path, store: Store, clock: Clock = SYSTEM_CLOCK) -> ChunkWriter:
     spool = Spool(directory, "wal", limit=1 << 20)
-    writer = ChunkWriter(store, negotiated=True, options=LogOptions(close_timeout=60), spool=spool)
+    writer = ChunkWriter(store, negotiated=True, options=LogOptions(close_timeout=60), spool=spool, clock=clock)
     closing = spool.left.closing if spool.left else None
     writer.resume(closing)
     writer.finish(closing)
@@ -277,6 +281,36 @@ def test_a_process_that_died_after_its_last_chunk_left_nothing_to_deliver(tmp_pa
     assert resumed(directory, store).stats.stored == 2
     assert not directory.exists()
     assert [info.key for info in store.list("")] == ["1.json"]
+
+
+class TakesForEver(FaultyStore):
+    """Each request that gets no answer costs an hour."""
+
+    def __init__(self, inner: Store, clock: ManualClock, gets: Iterable[str | None]) -> None:
+        super().__init__(inner, gets=gets)
+        self._clock = clock
+
+    def get(self, key: str) -> bytes | None:
+        try:
+            return super().get(key)
+        except StoreUnavailableError:
+            self._clock.advance(3600)
+            raise
+
+
+def test_what_was_stored_but_not_looked_at_stays_on_disk_and_is_not_put_twice(tmp_path: Path) -> None:
+    store, clock = LocalStore(str(tmp_path / "store")), ManualClock()
+    resumed(killed_with(tmp_path, OPENED), store)
+    directory = killed_with(tmp_path, OPENED, message("log", 1), CLOSED)
+    silent = TakesForEver(store, clock, gets=[None, None, "request lost"])  # it tells where the log ends, and no more
+    with pytest.raises(UndeliveredError, match="are kept in") as caught:
+        resumed(directory, silent, clock)
+    assert (caught.value.count, caught.value.spool) == (0, directory)
+    resumed(directory, store)
+    assert not directory.exists()
+    reading = Reading(store)
+    assert reading.finish().verdict == "complete"
+    assert reading.lines == [OPENED, message("log", 1), CLOSED]
 
 
 def test_messages_that_come_after_the_end_of_the_log_stay_on_disk_and_are_counted(tmp_path: Path) -> None:

@@ -144,6 +144,7 @@ class Spool:
             return None
         self._journal.describe(self._meta)
         self._journal.close(keep=True)
+        self._journal = None
         return self._directory
 
     def remove(self) -> None:

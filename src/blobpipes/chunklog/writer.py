@@ -184,8 +184,10 @@ class ChunkWriter:
             self._core.flush(now)
             self._changed.notify_all()
             self._wait_for_end(until_stored=closing is None)
-            # The log may have ended with all of it inside. Fenced is another matter: it may have been cleaned up.
-            is_done = self._core.undelivered == 0 and self._core.state is not State.FENCED
+            # The log may have ended with all of it inside. Fenced, or out of time for the last look at the log, is
+            # another matter: it may have been cleaned up.
+            unknown = self._core.state in (State.FENCED, State.ABANDONED)
+            is_done = self._core.undelivered == 0 and not unknown
             if closing is None and not self._is_over():
                 self._core.abandon("all that was left is stored")
                 self._changed.notify_all()
