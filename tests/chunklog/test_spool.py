@@ -283,6 +283,24 @@ def test_a_process_that_died_after_its_last_chunk_left_nothing_to_deliver(tmp_pa
     assert [info.key for info in store.list("")] == ["1.json"]
 
 
+def test_a_store_that_fails_in_a_way_nobody_foresaw_loses_nothing_either(tmp_path: Path) -> None:
+    store = LocalStore(str(tmp_path / "store"))
+    broken = Broken(store, ZeroDivisionError("a bug"))
+    directory = tmp_path / "spool" / "log"
+    spool = Spool(directory, "spill", limit=1 << 20)
+    writer = ChunkWriter(broken, negotiated=True, spool=spool)
+    writer.open(OPENED)
+    with pytest.raises(UndeliveredError, match="the uploader failed with ZeroDivisionError: a bug") as caught:
+        writer.flush(30)
+    assert (caught.value.count, caught.value.spool, caught.value.__cause__) == (1, directory, broken.error)
+    again = ChunkWriter(store, negotiated=True, spool=Spool(directory, "spill", limit=1 << 20))
+    again.open(message("opened", 2))
+    again.close(message("closed", 2))
+    reading = Reading(store)
+    assert reading.finish().verdict == "complete"
+    assert reading.lines == [OPENED, message("opened", 2), message("closed", 2)]
+
+
 class TakesForEver(FaultyStore):
     """Each request that gets no answer costs an hour."""
 

@@ -22,7 +22,14 @@ from blobpipes.chunklog.spool import Spool
 from blobpipes.chunklog.writer_core import Request, State, Verb, WriterCore
 from blobpipes.chunklog.writer_endings import ending_error
 from blobpipes.clock import SYSTEM_CLOCK, Clock
-from blobpipes.errors import DagsterPipesError, ForkedError, StoreDeniedError, StoreError, StorePlaceMissingError
+from blobpipes.errors import (
+    DagsterPipesError,
+    ForkedError,
+    StoreDeniedError,
+    StoreError,
+    StorePlaceMissingError,
+    WriterError,
+)
 from blobpipes.storage.store import Store
 from blobpipes.storage.usage import Usage
 
@@ -124,8 +131,8 @@ class ChunkWriter:
         self._check_process()
         with self._changed:
             if not self._core.has_room(len(line)):
-                self._changed.wait_for(lambda: self._core.has_room(len(line)) or self._is_over())
-            if self._is_over():
+                self._changed.wait_for(lambda: self._core.has_room(len(line)) or self._core.is_over)
+            if self._core.is_over:
                 self._raise_failure()
             if self._closing:
                 raise DagsterPipesError("a message came after `closed`", remedy="Report before the context is closed.")
@@ -141,7 +148,7 @@ class ChunkWriter:
             wanted = self._core.accepted
             self._core.flush(self._clock.monotonic())
             self._changed.notify_all()
-            self._changed.wait_for(lambda: self._core.stored >= wanted or self._is_over(), timeout)
+            self._changed.wait_for(lambda: self._core.stored >= wanted or self._core.is_over, timeout)
             self._raise_failure()
             return self._core.stored >= wanted
 
@@ -160,7 +167,7 @@ class ChunkWriter:
             if self._closing:
                 return
             self._closing = True
-            if not self._is_over():
+            if not self._core.is_over:
                 self._core.close(line, self._clock.monotonic(), failed=failed)
                 self._changed.notify_all()
                 self._wait_for_end()
@@ -188,7 +195,7 @@ class ChunkWriter:
             # another matter: it may have been cleaned up.
             unknown = self._core.state in (State.FENCED, State.ABANDONED)
             is_done = self._core.undelivered == 0 and not unknown
-            if closing is None and not self._is_over():
+            if closing is None and not self._core.is_over:
                 self._core.abandon("all that was left is stored")
                 self._changed.notify_all()
             if self._spool is not None and is_done:
@@ -238,10 +245,11 @@ class ChunkWriter:
                     if not self._core.is_over:
                         answer(self._clock.monotonic())
                     self._changed.notify_all()
-        except BaseException as error:  # noqa: BLE001 - raised again in the caller's thread
+        except BaseException as error:  # noqa: BLE001 - raised in the caller's thread, as the cause
             with self._changed:
-                self._failure = error
-                self._changed.notify_all()
+                if not self._core.is_over:
+                    self._failure = error
+                    self._give_up(f"the uploader failed with {type(error).__name__}: {error}")
 
     def _next_request(self) -> Request | None:
         """Wait until there is something to ask the store. None when all is done."""
@@ -298,14 +306,11 @@ class ChunkWriter:
 
     # --- waiting and raising, with the lock held ---------------------------------------------------
 
-    def _is_over(self) -> bool:
-        return self._core.is_over or self._failure is not None
-
     def _wait_for_end(self, *, until_stored: bool = False) -> None:
         """Until the end is reached or all is stored, or the timeout, or the store refuses for too long."""
         begun = self._clock.monotonic()
         deadline = begun + self._options.close_timeout
-        while not self._is_over() and not (until_stored and self._core.stored >= self._core.accepted):
+        while not self._core.is_over and not (until_stored and self._core.stored >= self._core.accepted):
             now = self._clock.monotonic()
             deadline = min(deadline, self._deadline)  # SIGTERM may come while we wait
             limit = min(deadline, begun + REFUSED_CLOSE) if self._is_refused() else deadline
@@ -331,8 +336,8 @@ class ChunkWriter:
             raise ForkedError(f"this process is a fork of process {self._pid}, which owns the log")
 
     def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise self._failure
+        if isinstance(self._failure, WriterError):
+            raise self._failure  # a store that can tell who took the log
         if self._core.is_over and self._core.state is not State.CLOSED:
             error = ending_error(self._core, self._store.url, kept=self._kept, last_error=self._last_error)
-            raise error from self._last_error
+            raise error from self._failure or self._last_error
