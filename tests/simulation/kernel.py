@@ -63,11 +63,12 @@ class Task:
         return f"{self.process.name}/{self.name}"
 
     def can_run(self, now: float) -> bool:
-        if self.process.is_killed:
-            return True  # to unwind
-        if self.process.paused_until > now:
+        process, ready = self.process, self.ready
+        if ready is None or process.is_killed:
+            return process.is_killed or process.paused_until <= now  # killed: to unwind
+        if process.paused_until > now:
             return False
-        return self.ready is None or (self.deadline is not None and self.deadline <= now) or self.ready()
+        return (self.deadline is not None and self.deadline <= now) or ready()
 
     def next_moment(self, now: float) -> float | None:
         """When it can run without anybody's doing. None: never."""
@@ -223,14 +224,16 @@ class Simulation:
 
     def _somebody(self) -> Task | None:
         """One that can run, by chance; one that gets little time only now and then while others can."""
-        start = int(self.chance.random() * len(self.tasks))
-        fair = self.chance.random() < 0.02
+        now, tasks, chance = self.now, self.tasks, self.chance.random
+        count, start = len(tasks), int(chance() * len(tasks))
+        fair = chance() < 0.02
         starved = None
-        for task in self.tasks[start:] + self.tasks[:start]:
-            if (fair or not task.is_starved or starved is None) and task.can_run(self.now):
-                if fair or not task.is_starved:
-                    return task
-                starved = task
+        for index in range(start, start + count):
+            task = tasks[index % count]
+            if task.is_starved and not fair:
+                starved = starved or (task if task.can_run(now) else None)
+            elif task.can_run(now):
+                return task
         return starved
 
     def _pass_time(self) -> None:

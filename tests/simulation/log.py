@@ -86,7 +86,7 @@ class Log:
         return next((job.accepted_at[said] for job in self.jobs if said in job.accepted_at), math.inf)
 
     def _has_ended(self) -> bool:
-        return all(job.is_over for job in self.jobs)
+        return not any(not job.outcome for job in self.jobs)
 
     def _wants_another(self) -> bool:
         return len(self.jobs) < MAX_JOBS and self.jobs[-1].outcome not in ("closed", "resent")

@@ -73,7 +73,7 @@ class City:
         self.desks: list[Desk] = []
         chance = simulation.chance
         self.slow, self.raises = chance.choice((0.0, 0.0, 0.3)), chance.choice((0.0, 0.0, 0.0, 0.05))
-        count = chance.choice((1, 1, 1, 2))
+        count = chance.choice((1, 1, 1, 1, 1, 1, 1, 2))
         self.logs = [
             Log(
                 f"log{number}",
