@@ -71,7 +71,7 @@ class DrainProgress:
 @contextmanager
 def drain_progress(handler: PipesMessageHandler) -> Iterator[DrainProgress]:
     """Stopped at the end of the block; `start` it when the job has ended."""
-    progress = DrainProgress(handler)
+    progress = DrainProgress(handler, pause=PAUSE)
     try:
         yield progress
     finally:
