@@ -143,9 +143,7 @@ def output_takers(
     Raises:
         InvalidOptionError: the reader wants messages on a stream, and the place does not deliver what jobs print.
     """
-    takers: dict[Stream, TakeOutput] = {}
-    if forward and place.delivers_output and not place.prints_here:
-        takers = {name: _copying_to(name) for name in STREAMS}
+    takers = copied_output(place) if forward else {}
     if isinstance(reader, PipesStdioMessageReader):
         if not place.delivers_output:
             raise InvalidOptionError(
@@ -154,6 +152,13 @@ def output_takers(
             )
         takers[reader.stream] = Lines(_taking_messages(session, _own(reader.stream), muted=muted))
     return takers
+
+
+def copied_output(place: Place[Any]) -> dict[Stream, TakeOutput]:
+    """Copies what a job prints to where ours goes, where the place does not do that by itself but can."""
+    if not place.delivers_output or place.prints_here:
+        return {}
+    return {name: _copying_to(name) for name in STREAMS}
 
 
 def _taking_messages(session: PipesSession, file: IO[str], *, muted: bool) -> Callable[[bytes], None]:

@@ -11,6 +11,7 @@ from typing import Any, Generic
 from blobpipes.clients.job import Job, RunPolicy
 from blobpipes.clients.local_place import LocalJob, LocalPlace
 from blobpipes.clients.loop import running
+from blobpipes.clients.output import copied_output
 from blobpipes.clients.place import Handle, JobSpec, Place, token_of
 from blobpipes.clients.place_client import job_spec, nudging, require_reachable
 from blobpipes.dagster.context_injectors import PipesTempFileContextInjector
@@ -138,7 +139,8 @@ class PipesPlaceClient(PipesClient, TreatAsResourceParam, Generic[Handle]):
         found = launches.still_running(self.place, spec, self._base()) if launches else None
         name = found[0].session if found else session or session_name(context)
         with self._open_session(context, extras, name, attach=found is not None) as opened:
-            spec = spec.of_session(token_of(*_address(opened)), {})
+            captured = self._session_options.get("include_stdio_in_messages")
+            spec = spec.of_session(token_of(*_address(opened)), {} if captured else copied_output(self.place))
             with self._running(spec, opened, attach=found is not None) as job:
                 if launches and found:
                     launches.record_again(found[1])
