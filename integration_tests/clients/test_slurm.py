@@ -39,6 +39,7 @@ from integration_tests.clients.remote_jobs import (
 )
 from integration_tests.servers.clouds import MissingServerError
 from integration_tests.servers.slurm import SlurmCluster
+from integration_tests.servers.sshd import SSHServer
 from tests.clients.jobs import OPEN, REPORTS, command
 from tests.orchestration.jobs import recorded_run
 
@@ -75,7 +76,7 @@ def client(tmp_path: Path, folder: Path, monkeypatch: pytest.MonkeyPatch) -> Cli
 
     def make(**options: Any) -> PipesSlurmClient:
         given: dict[str, Any] = {"url": f"file://{tmp_path}/lake?interval=200ms", "folder": str(folder), **options}
-        return PipesSlurmClient(env={**environment(), **given.pop("env", {})}, **given)
+        return PipesSlurmClient(given.pop("host", None), env={**environment(), **given.pop("env", {})}, **given)
 
     return make
 
@@ -146,6 +147,20 @@ def test_what_it_prints_comes_back_too(client: Client, capsys: pytest.CaptureFix
     job = f"{OPEN}print('to stdout', 'ä')\nprint('to stderr', file=sys.stderr)\nwith open_dagster_pipes(): pass"
     client().run(context=for_orders(), command=command(job))
     assert capsys.readouterr() == ("to stdout ä\n", "to stderr\n")
+
+
+def test_slurm_may_be_on_a_host_behind_ssh(
+    client: Client, cluster: SlurmCluster, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.delenv("SLURM_CONF")
+    (tmp_path / "sshd").mkdir()
+    with SSHServer(tmp_path / "sshd") as server:
+        login = {"host": "box", "config_file": server.config, "ssh_options": {"SetEnv": f"SLURM_CONF={cluster.conf}"}}
+        run = client(**login).run(context=for_orders(), command=command(REPORTS))
+    assert run.report.verdict == "complete"
+    assert run.metadata["place"]["raw_value"] == "Slurm at ssh://box"
+    monkeypatch.setenv("SLURM_CONF", str(cluster.conf))
+    assert nothing_is_left(folder)
 
 
 # --- the flights job, and its ends ----------------------------------------------------------------------

@@ -126,7 +126,7 @@ def test_a_job_gets_its_context_and_its_reports_come_back_with_the_machines_name
     assert result.values["machine"] == "ssh://box"
     assert run.get_custom_messages() == ({"argument": ["a b"], "cwd": str(tmp_path), "mode": "test"},)
     assert run.report.verdict == "complete"
-    assert nothing_is_left(jobs_folder, run.metadata["job"])
+    assert nothing_is_left(jobs_folder, str(result.values["job"]))
 
 
 def test_it_runs_under_exec_where_the_machine_has_it(client: Client) -> None:
@@ -360,6 +360,9 @@ def attempt(client: PipesSSHClient, jobs_folder: Path, kind: type[LaunchError], 
     with pytest.raises(LaunchError) as caught:
         client.run(context=for_orders(), **{"command": command(REPORTS), **job})
     assert type(caught.value) is kind
+    assert isinstance(client.place, DetachedPlace)
+    assert isinstance(client.place.machine, SSHMachine)
+    assert client.place.machine.shared is None  # no connection, and no folder for its socket
     assert nothing_is_left(jobs_folder)
     return caught.value
 

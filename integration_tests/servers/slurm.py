@@ -61,8 +61,12 @@ class SlurmCluster:
         self._stack = ExitStack()
 
     @property
+    def conf(self) -> Path:
+        return self.folder / "slurm.conf"
+
+    @property
     def env(self) -> dict[str, str]:
-        return {"SLURM_CONF": str(self.folder / "slurm.conf")}
+        return {"SLURM_CONF": str(self.conf)}
 
     def __enter__(self) -> SlurmCluster:
         host = socket.gethostname().partition(".")[0]
@@ -72,7 +76,7 @@ class SlurmCluster:
         key.write_bytes(secrets.token_bytes(1024))
         key.chmod(0o600)
         text = _CONFIG.format(host=host, folder=self.folder, controller=self.controller_port, node=free_port())
-        (self.folder / "slurm.conf").write_text(text)
+        self.conf.write_text(text)
         munge = [f"--{name}={self.folder}/munge/{name}" for name in ("socket", "pid-file", "log-file", "seed-file")]
         try:
             self._start("munged", "--foreground", "--force", f"--key-file={key}", *munge)

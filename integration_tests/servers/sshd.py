@@ -26,6 +26,7 @@ UsePAM no
 StrictModes no
 PasswordAuthentication no
 KbdInteractiveAuthentication no
+AcceptEnv SLURM_CONF
 """
 _CLIENT_CONFIG = """\
 Host box

@@ -6,14 +6,13 @@ said is delivered. The connection is only used to launch, to look and to end; me
 
 from __future__ import annotations
 
-import threading
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar, Final
 
 from blobpipes.clients.detached_scripts import REPLY, DetachedScripts
 from blobpipes.clients.endings import process_end
-from blobpipes.clients.machine import Machine, checked, preview
+from blobpipes.clients.machine import Machine, SharedConnection, checked, preview
 from blobpipes.clients.output import STREAMS
 from blobpipes.clients.place import (
     RUNNING,
@@ -62,16 +61,17 @@ class DetachedPlace(Place[DetachedJob]):
         self.name = machine.name
         self._scripts = scripts or DetachedScripts()
         self._keep = keep
-        self._lock = threading.Lock()
-        self._held = 0  # jobs that need the connection
+        self._connection = SharedConnection(machine)
 
     def launch(self, spec: JobSpec) -> DetachedJob:
         """Begin it."""
         if spec.tasks != 1:
             raise ValueError(f"{self.name} runs one process for a job, not {spec.tasks}")
         script = self._scripts.launch(spec)
-        self._replied(script)
-        return self._hold(DetachedJob(spec.token, spec.program, spec.output))
+        with self._connection.held() as keep:
+            self._replied(script)
+            keep()
+        return DetachedJob(spec.token, spec.program, spec.output)
 
     def poll(self, handle: DetachedJob) -> JobState:
         """Look, and fetch what it printed; after its end, until there is no more."""
@@ -107,8 +107,12 @@ class DetachedPlace(Place[DetachedJob]):
 
     def find(self, token: str) -> DetachedJob | None:
         """A job whose folder is there."""
-        words, _ = self._replied(self._scripts.poll(token, stdout=None, stderr=None, limit=0))
-        return None if words[0] == "missing" else self._hold(DetachedJob(token, "the job"))
+        with self._connection.held() as keep:
+            words, _ = self._replied(self._scripts.poll(token, stdout=None, stderr=None, limit=0))
+            if words[0] == "missing":
+                return None
+            keep()
+        return DetachedJob(token, "the job")
 
     def release(self, handle: DetachedJob) -> None:
         """Remove what it left on the machine, and let go of the connection after the last job."""
@@ -116,18 +120,9 @@ class DetachedPlace(Place[DetachedJob]):
             if handle.end is not None and not self._keep:
                 self._replied(self._scripts.remove(handle.token))
         finally:
-            with self._lock:
-                self._held -= 1
-                is_last = not self._held
-            if is_last:
-                self.machine.close()
+            self._connection.let_go()
 
     # --- inside ---------------------------------------------------------------------------------------
-
-    def _hold(self, job: DetachedJob) -> DetachedJob:
-        with self._lock:
-            self._held += 1
-        return job
 
     def _replied(self, script: str) -> tuple[list[str], bytes]:
         """The words of our line in what a script printed, and what follows it."""

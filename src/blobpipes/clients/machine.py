@@ -5,7 +5,9 @@ from __future__ import annotations
 import shlex
 import subprocess
 import tempfile
-from collections.abc import Sequence
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import IO, Final, Protocol, TypeAlias
 
@@ -61,6 +63,35 @@ class LocalMachine:
 
     def close(self) -> None:
         """Nothing is held."""
+
+
+class SharedConnection:
+    """Closes a machine when the last job that needs its connection has gone. Any thread may call it."""
+
+    def __init__(self, machine: Machine) -> None:
+        self._machine = machine
+        self._lock = threading.Lock()
+        self._holders = 0
+
+    @contextmanager
+    def held(self) -> Iterator[Callable[[], None]]:
+        """Held during the block; and beyond it, until `let_go`, if the block calls what it is given."""
+        kept: list[bool] = []
+        with self._lock:
+            self._holders += 1
+        try:
+            yield lambda: kept.append(True)
+        finally:
+            if not kept:
+                self.let_go()
+
+    def let_go(self) -> None:
+        """One job less."""
+        with self._lock:
+            self._holders -= 1
+            is_last = not self._holders
+        if is_last:
+            self._machine.close()
 
 
 def run_script(command: Sequence[str], script: str, *, timeout: float = TIMEOUT) -> Ran:

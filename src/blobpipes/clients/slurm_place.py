@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Final
 
 from blobpipes.clients.detached_place import LIMIT, SIGNALS
 from blobpipes.clients.detached_scripts import REPLY
-from blobpipes.clients.machine import Machine, Troubles, checked, preview
+from blobpipes.clients.machine import Machine, SharedConnection, Troubles, checked, preview
 from blobpipes.clients.output import STREAMS
 from blobpipes.clients.place import JobEnd, JobSpec, JobState, Place, Stream, TakeOutput, Urgency
 from blobpipes.clients.slurm_scripts import SlurmScripts
@@ -44,12 +44,15 @@ class SlurmPlace(Place[SlurmJob]):
     def __init__(self, machine: Machine, scripts: SlurmScripts, *, keep: bool = False) -> None:
         self.name = "Slurm" if machine.name == "this machine" else f"Slurm at {machine.name}"
         self.machine = machine
+        self._connection = SharedConnection(machine)
         self._scripts = scripts
         self._keep = keep
 
     def launch(self, spec: JobSpec) -> SlurmJob:
         """Submit it."""
-        words, _ = self._replied(self._scripts.launch(spec))
+        with self._connection.held() as keep:
+            words, _ = self._replied(self._scripts.launch(spec))
+            keep()
         return SlurmJob(words[0], spec.token, spec.program, spec.output if spec.tasks == 1 else {})
 
     def poll(self, handle: SlurmJob) -> JobState:
@@ -87,13 +90,20 @@ class SlurmPlace(Place[SlurmJob]):
 
     def find(self, token: str) -> SlurmJob | None:
         """A job of this name, as long as Slurm or its folder remembers it."""
-        words, _ = self._replied(self._scripts.poll(token, stdout=None, stderr=None, limit=0))
-        return None if words[1] == "forgotten" else SlurmJob(words[0], token, "the job")
+        with self._connection.held() as keep:
+            words, _ = self._replied(self._scripts.poll(token, stdout=None, stderr=None, limit=0))
+            if words[1] == "forgotten":
+                return None
+            keep()
+        return SlurmJob(words[0], token, "the job")
 
     def release(self, handle: SlurmJob) -> None:
-        """Remove its folder, if it has ended."""
-        if handle.end is not None and not self._keep:
-            self._replied(self._scripts.remove(handle.token))
+        """Remove its folder, if it has ended, and let go of the connection after the last job."""
+        try:
+            if handle.end is not None and not self._keep:
+                self._replied(self._scripts.remove(handle.token))
+        finally:
+            self._connection.let_go()
 
     # --- inside ---------------------------------------------------------------------------------------
 

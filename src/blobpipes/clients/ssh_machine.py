@@ -63,7 +63,7 @@ class SSHMachine:
             *(part for name, value in {**_OPTIONS, **(options or {})}.items() for part in ("-o", f"{name}={value}")),
         ]
         self._lock = threading.Lock()
-        self._folder: Path | None = None  # of the shared connection's socket
+        self.shared: Path | None = None  # the folder of the shared connection's socket, while there is one
 
     def run(self, script: str) -> Ran:
         """Run it in a shell there.
@@ -90,7 +90,7 @@ class SSHMachine:
     def close(self) -> None:
         """End the shared connection."""
         with self._lock:
-            folder, self._folder = self._folder, None
+            folder, self.shared = self.shared, None
         if folder is None:
             return
         if any(folder.iterdir()):
@@ -104,9 +104,9 @@ class SSHMachine:
         if os.name != "posix":
             return []
         with self._lock:
-            if self._folder is None:
-                self._folder = Path(tempfile.mkdtemp(prefix="bp-ssh-", dir="/tmp"))
-            path = f"{self._folder}/%C"
+            if self.shared is None:
+                self.shared = Path(tempfile.mkdtemp(prefix="bp-ssh-", dir="/tmp"))
+            path = f"{self.shared}/%C"
         wanted = {**_SHARING, "ControlPath": path}
         return [part for name, value in wanted.items() for part in ("-o", f"{name}={value}")]
 

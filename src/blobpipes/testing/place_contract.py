@@ -197,7 +197,9 @@ class PlaceContract:
         assert found is not None
         self.until(place, found, lambda state: state.phase == "running")
         place.terminate(found, Urgency.KILL)
-        self.until_ended(place, handle)
+        self.until_ended(place, found)
+        assert not self.until_ended(place, handle).is_success
+        place.release(found)
 
     def test_what_a_job_prints_has_been_handed_out_when_it_has_ended(self, place: Place[Any], launch: Launch) -> None:
         if not place.delivers_output:
