@@ -19,6 +19,7 @@ from integration_tests.servers.clouds import ROOT, Cloud
 JOB: Final = str(Path(__file__).with_name("job.py"))
 AT_ONCE: Final = 4  # callers; mostly they wait
 TIMEOUT: Final = 600.0  # seconds for one caller with all its pairings, on a machine that is busy with other things
+ALL_TIMEOUT: Final = 1500.0  # seconds for those that wait for their turn
 
 QUIET: Final = {"PYTHONWARNINGS": "ignore", "DAGSTER_HOME": "", "PYTHONUTF8": "1"}
 
@@ -45,7 +46,7 @@ class Callers:
         return found
 
     def _outcome(self, name: str) -> dict[str, Any]:
-        outcomes = self._futures[name].result(TIMEOUT)
+        outcomes = self._futures[name].result(ALL_TIMEOUT)
         assert name in outcomes, f"the caller ended without a word on {name}; it said:\n{outcomes['output'][-6000:]}"
         scenes: dict[str, Any] = outcomes[name]
         return scenes

@@ -84,7 +84,7 @@ PAYLOADS: Final[list[Any]] = [
     "one text",
     0,
     10**30,
-    {"large": "0123456789abcdef" * 16384},  # 256 KiB: a file's reader may meet a line of this size half-written
+    {"large": "0123456789abcdef" * 2048},  # 32 KiB: the official reader may meet a larger line in a file half-written
 ]
 LARGEST: Final = {"largest": "0123456789abcdef" * 196608}  # 3 MiB: three times what fills a chunk
 

@@ -17,7 +17,7 @@ from integration_tests.pairing.pairings import Pairing
 from integration_tests.servers.clouds import ROOT
 
 every_pairing = pytest.mark.parametrize("pairing", pairings.ALL, ids=str)
-patient = pytest.mark.timeout(900)  # the first test waits for callers that share the machine with others
+patient = pytest.mark.timeout(1800)  # the first test waits for callers that share the machine with others
 pytestmark = patient
 
 

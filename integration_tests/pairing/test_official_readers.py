@@ -16,7 +16,7 @@ from integration_tests.pairing.pairings import Pairing
 from integration_tests.pairing.running import Callers, caller_env, plan_for
 from integration_tests.servers.clouds import CloudServer, MissingServerError
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = pytest.mark.timeout(1800)
 Scenes: TypeAlias = Callable[[str], Any]
 
 # Three calling processes, so that the waiting of one is the time of another.
