@@ -304,7 +304,7 @@ def test_requests_are_those_of_the_ledger_where_the_job_keeps_one() -> None:
     assert ">6</text>" in drawn
 
 
-def test_the_jobs_half_is_priced(tmp_path: Path, page: Make, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_both_halves_are_priced(tmp_path: Path, page: Make, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv("BLOBPIPES_PRICES", raising=False)
     url = f"file://{tmp_path}?interval=50ms"
     with (
@@ -314,9 +314,16 @@ def test_the_jobs_half_is_priced(tmp_path: Path, page: Make, monkeypatch: pytest
         channel.write_message(opened())
         channel.write_message(closed())
     made = page()
-    assert "the job's half" in made.text
     assert "$0 on disk, memory or a machine of your own" in made.text
-    assert re.search(r"for[0-9]+ requests? \([0-9]+ put", made.text)
+    assert re.search(r"the job\$0: [0-9]+ requests? \([0-9]+ put", made.text)
+    assert re.search(r"the orchestration sideabout \$0: [0-9]+ requests \(", made.text)
+    assert "the orchestration side's half is estimated" in made.text
+
+
+def test_an_official_jobs_half_is_a_put_for_each_chunk_at_least(tmp_path: Path, page: Make) -> None:
+    StoredSession(tmp_path, "s").official_chunk(opened()).official_chunk(closed())
+    assert re.search(r"the job\$0: 2 requests \(2 put\)", page().text)
+    assert "the job keeps no ledger" in page().text
 
 
 # --- the file ----------------------------------------------------------------------------------------

@@ -28,7 +28,7 @@ class Following:
     def __init__(
         self, url: str, session: str | None, printer: Printer, *, meter: Meter, clock: Clock = SYSTEM_CLOCK
     ) -> None:
-        self._session = SessionCatalog(url, meter=meter).find(session)
+        self.session = SessionCatalog(url, meter=meter).find(session)
         self._printer = printer
         self._meter = meter
         self._clock = clock
@@ -39,9 +39,9 @@ class Following:
 
     def run(self, *, wait: bool, on_chunk: Callable[[SeenChunk], None] = lambda seen: None) -> int:
         """Read it, to its end or (without `wait`) as far as it is there now; the exit code."""
-        self._printer.event(session_event(self._session))
+        self._printer.event(session_event(self.session))
         with SessionFollower(
-            self._session, wait=wait, meter=self._meter, on_chunk=on_chunk, clock=self._clock
+            self.session, wait=wait, meter=self._meter, on_chunk=on_chunk, clock=self._clock
         ) as follower:
             for item in follower.items(TICK if wait else None):
                 if item is None:
@@ -53,7 +53,7 @@ class Following:
             return self._judge(follower)
 
     def _say(self, item: Item) -> None:
-        name, now = self._session.name, self._clock.monotonic()
+        name, now = self.session.name, self._clock.monotonic()
         self._reason = None
         if isinstance(item, SessionProblem):
             event = problem_event(item, session=name, at=self._clock.wall())
@@ -71,17 +71,17 @@ class Following:
         self._reason = reason
         if reason.is_news:
             fields = {"reason": reason.kind, "text": reason.text}
-            self._printer.event(Event("waiting", self._session.name, self._clock.wall(), fields))
+            self._printer.event(Event("waiting", self.session.name, self._clock.wall(), fields))
 
     def _look_why(self, follower: SessionFollower) -> Reason:
-        descriptor = self._session.descriptor
+        descriptor = self.session.descriptor
         return reason_to_wait(
             follower.standing,
             now=self._clock.wall(),
             opened_at=descriptor.created if descriptor else None,
             last_chunk_at=follower.last_chunk_at,
             quiet=self._tally.quiet(self._clock.monotonic()),
-            interval=self._session.options.interval,
+            interval=self.session.options.interval,
             trouble=follower.trouble,
         )
 
@@ -97,7 +97,7 @@ class Following:
         assert end is not None  # items() came to its end
         state, detail = self._state(follower, end)
         fields = {
-            "url": self._session.url,
+            "url": self.session.url,
             "state": state,
             "detail": detail,
             **self._tally.as_fields(),
@@ -107,7 +107,7 @@ class Following:
             "seconds": None,
         }
         self._printer.results(self._tally)
-        self._printer.event(Event("end", self._session.name, self._clock.wall(), fields))
+        self._printer.event(Event("end", self.session.name, self._clock.wall(), fields))
         return exit_codes.of_verdict(state)
 
     def _state(self, follower: SessionFollower, end: LogEnd) -> tuple[str, str]:

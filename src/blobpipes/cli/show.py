@@ -59,12 +59,15 @@ def _write_page(args: argparse.Namespace, printer: Printer) -> int:
     path = Path(args.html)
     check_writable(path)
     collector = PageCollector()
-    following = Following(url_of(args), args.session, collector, meter=Meter())
+    meter = Meter()
+    following = Following(url_of(args), args.session, collector, meter=meter)
     code = following.run(wait=False, on_chunk=collector.chunk)
-    collector.collected.price = price_rows(url_of(args), following.end)
-    page = render(collector.collected, version=blobpipes.__version__, made_at=SYSTEM_CLOCK.wall())
+    collected = collector.collected
+    collected.price = price_rows(url_of(args), following.session, following.end, meter)
+    collected.requests = meter.snapshot().requests
+    page = render(collected, version=blobpipes.__version__, made_at=SYSTEM_CLOCK.wall())
     write_whole(path, page)
-    end = collector.collected.end
+    end = collected.end
     assert end is not None  # the session was read to where it stands
     fields = {"url": end["url"], "path": str(path.absolute()), "bytes": len(page), "state": end["state"]}
     printer.event(Event("page", end.session, SYSTEM_CLOCK.wall(), fields))

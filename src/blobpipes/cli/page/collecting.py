@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter, deque
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Final, NamedTuple
 
@@ -102,6 +102,7 @@ class Collected:
     marks: dict[tuple[float, str], Mark] = field(default_factory=dict)
     tally: Tally = field(default_factory=Tally)
     problems: list[Event] = field(default_factory=list)
+    requests: Mapping[str, int] = field(default_factory=dict)  # that reading the session took, by kind
     price: Sequence[tuple[str, str]] = ()  # what and how much, if anybody counted
 
 

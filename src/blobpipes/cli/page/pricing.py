@@ -1,27 +1,45 @@
-"""What the job's half of a session has cost, by the ledger in its chunks, as a page says it."""
+"""What a session has cost, as a page says it: the same figures as `blobpipes cost` has."""
 
 from __future__ import annotations
 
 from blobpipes.chunklog.reader_types import LogEnd
-from blobpipes.cli.wording import requests, size
-from blobpipes.cost.bill import Ledger, dollars, price
+from blobpipes.cli.wording import requests
+from blobpipes.cost.bill import Cost, dollars, price
 from blobpipes.cost.price_files import load_prices
+from blobpipes.orchestration.catalog import FoundSession
+from blobpipes.orchestration.recordings import Recording, read_recording
 from blobpipes.orchestration.session_place import parse_storage
+from blobpipes.storage.metered import Meter
 
 
-def price_rows(url: str, end: LogEnd | None) -> list[tuple[str, str]]:
-    """Titles and what stands under them; empty where the job keeps no ledger.
+def price_rows(url: str, session: FoundSession, end: LogEnd | None, meter: Meter) -> list[tuple[str, str]]:
+    """Titles and what stands under them; empty where nothing was said or the store has just failed.
+
+    Reads the session again, because the orchestration side's half is found by going through it as that side does.
 
     Raises:
         PriceFileError: the file that BLOBPIPES_PRICES names is broken.
+        StoreError: the store refused, or could not be reached.
     """
-    if end is None or end.usage is None:
+    if end is None or not end.chunks or end.verdict in ("refused", "unreachable"):
         return []
     table = load_prices()
-    cost = price(Ledger(end.usage), store=parse_storage(url, None, {}).price_key, table=table)
-    figure = dollars(cost.worker_usd) if cost.prices.is_known else "unknown"
+    recording = read_recording(session, meter)
+    if not recording.chunks:
+        return []
+    cost = price(recording.ledger(), store=parse_storage(url, None, {}).price_key, table=table)
+    return _rows(recording, cost)
+
+
+def _rows(recording: Recording, cost: Cost) -> list[tuple[str, str]]:
+    def priced(usd: float) -> str:
+        return dollars(usd) if cost.prices.is_known else "unknown"
+
+    worker, reader = cost.ledger.worker, cost.ledger.reader
+    job = requests(worker.requests) if worker is not None else "unknown"
     return [
-        ("the job's half", f"{figure} on {cost.prices.name}, prices of {table.collected}"),
-        ("for", f"{requests(end.usage.requests)}, {size(end.usage.bytes_up)} up, {size(end.usage.bytes_down)} down"),
-        ("the other half", "is in the report of the orchestration process"),
+        ("together", f"{priced(cost.usd)} on {cost.prices.name}, prices of {cost.collected}"),
+        ("the job", f"{priced(cost.worker_usd)}: {job}"),
+        ("the orchestration side", f"about {priced(cost.reader_usd)}: {requests(reader.requests)}"),
+        ("how sure", "; ".join(recording.caveats)),
     ]

@@ -130,7 +130,7 @@ def _facts(collected: Collected) -> list[tuple[str, str]]:
         *([("results", counted(end["materializations"], "materialization"))] if end["materializations"] else []),
         *([("checks", f"{end['checks']:,}{failed}")] if end["checks"] else []),
         ("chunks", f"{end['chunks']:,}, {size(stored)}"),
-        ("to read this", requests(end["requests"])),
+        ("to read this", requests(collected.requests)),
     ]
 
 
