@@ -19,7 +19,7 @@ def dagster(folder: Path, *arguments: str) -> None:
     (folder / "home").mkdir(exist_ok=True)
     environment = {
         **os.environ,
-        "PYTHONPATH": str(SOURCE),
+        "PYTHONPATH": f"{SOURCE}{os.pathsep}{os.environ.get('PYTHONPATH', '')}",  # with the Dagster that is tested
         "DAGSTER_HOME": str(folder / "home"),
         "DAGSTER_DISABLE_TELEMETRY": "yes",
         "BLOBPIPES_URL": f"file://{folder}/pipes?interval=200ms",

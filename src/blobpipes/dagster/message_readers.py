@@ -7,6 +7,7 @@ Dagster's `open_pipes_session`, its clients, those of other packages, ours.
 
 from __future__ import annotations
 
+import logging
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
@@ -108,6 +109,7 @@ class EngineMessageReader(PipesMessageReader, TreatAsResourceParam):
         forward.finish()
         report = _report_of(forward, params, SYSTEM_CLOCK.monotonic() - started)
         _reports[handler] = report
+        forward.say(logging.INFO, f"{report.summary()} {report.url or ''}".rstrip())
         try:
             if failure is not None:
                 attach_report(report, failure)
