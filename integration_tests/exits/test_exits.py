@@ -46,41 +46,6 @@ WITH = (
 )
 
 
-def test_the_end_of_the_interpreter_flushes_and_invents_no_close(environment: dict[str, str], log: Path) -> None:
-    run_job(OPEN, environment)
-    assert methods(messages_in(log)) == ["opened", "log", "log"]
-
-
-def test_an_unhandled_exception_without_a_with_block_flushes(environment: dict[str, str], log: Path) -> None:
-    run_job(OPEN + "1 / 0", environment, status=1)
-    assert methods(messages_in(log)) == ["opened", "log", "log"]
-
-
-def test_an_unhandled_exception_in_a_thread_flushes(environment: dict[str, str], log: Path) -> None:
-    run_job(OPEN + "import threading\nt = threading.Thread(target=lambda: 1 / 0); t.start(); t.join()", environment)
-    assert methods(messages_in(log)) == ["opened", "log", "log"]
-
-
-def test_what_a_thread_says_after_the_main_thread_has_ended_arrives(environment: dict[str, str], log: Path) -> None:
-    source = OPEN + (
-        "import threading\n"
-        "def late():\n    threading.main_thread().join()\n    p.log.info('late')\n"
-        "threading.Thread(target=late).start()"
-    )
-    run_job(source, environment)
-    assert messages_in(log)[-1]["params"]["message"] == "late"
-
-
-def test_sys_exit_with_zero_is_a_clean_close(environment: dict[str, str], log: Path) -> None:
-    run_job(WITH + "sys.exit(0)", environment)
-    assert messages_in(log)[-1] == {"__dagster_pipes_version": "0.1", "method": "closed", "params": {}}
-
-
-def test_sys_exit_with_a_code_is_reported_and_kept(environment: dict[str, str], log: Path) -> None:
-    run_job(WITH + "sys.exit(3)", environment, status=3)
-    assert last_exception(log) == "SystemExit: 3\n"
-
-
 @pytest.fixture
 def start(environment: dict[str, str]) -> Iterator[Callable[[str], subprocess.Popen[str]]]:
     """Starts a job and waits until it has printed `ready`."""
@@ -187,21 +152,6 @@ def test_handlers_are_put_back_after_the_close(environment: dict[str, str]) -> N
     run_job(source, environment)
 
 
-def test_a_forked_child_cannot_touch_the_log_and_the_parent_goes_on(environment: dict[str, str], log: Path) -> None:
-    source = WITH + (
-        "child = os.fork()\n"
-        "    if child == 0:\n"
-        "        try:\n            p.report_custom_message('from the child')\n"
-        "        except Exception as error:\n            print(type(error).__name__)\n"
-        "        sys.exit(5)\n"
-        "    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 5\n"
-        "    p.log.info('two')"
-    )
-    done = run_job(source, environment)
-    assert "ForkedError" in done.stdout
-    assert [message["params"].get("message") for message in messages_in(log)] == [None, "one", "two", None]
-
-
 def test_sigterm_for_a_forked_child_is_not_the_parents(environment: dict[str, str], log: Path) -> None:
     source = WITH + (
         "child = os.fork()\n"
@@ -212,18 +162,6 @@ def test_sigterm_for_a_forked_child_is_not_the_parents(environment: dict[str, st
     )
     run_job(source, environment)
     assert messages_in(log)[-1]["params"] == {}
-
-
-def test_a_multiprocessing_child_leaves_the_parents_log_alone(environment: dict[str, str], log: Path) -> None:
-    source = WITH + (
-        "import multiprocessing\n"
-        "    work = multiprocessing.get_context('fork').Process(target=p.report_custom_message, args=(1,))\n"
-        "    work.start(); work.join()\n"
-        "    assert work.exitcode == 1\n"
-    )
-    done = run_job(source, environment)
-    assert "ForkedError" in done.stderr
-    assert methods(messages_in(log)) == ["opened", "log", "closed"]
 
 
 @pytest.mark.parametrize("end", ["os._exit(1)", "os.kill(os.getpid(), signal.SIGKILL)"])
