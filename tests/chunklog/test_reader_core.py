@@ -75,7 +75,7 @@ def test_a_deleted_chunk_is_waited_for_then_named_and_passed_over() -> None:
     assert (reading.end.verdict, reading.end.missing) == ("truncated", 1)
     assert kinds(reading) == ["gap", "gap"]
     assert "chunk 3 is missing" in reading.problems[0].text
-    assert "messages 3 to 3" in reading.problems[1].text
+    assert "message 3 of stream" in reading.problems[1].text
 
 
 def test_a_hole_found_by_the_last_listing_is_not_sealed_over_by_an_unsealing_reader() -> None:

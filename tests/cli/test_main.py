@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from blobpipes.chunklog.header import Flag
-from blobpipes.cli.main import COMMANDS
+from blobpipes.cli.main import COMMANDS, main
 from blobpipes.wire.messages import closed, log, opened
 from tests.cli.conftest import Cli
 from tests.cli.sessions import StoredSession, complete
@@ -199,3 +199,22 @@ def test_ctrl_c_ends_a_tail_with_a_word_and_no_traceback(tmp_path: Path) -> None
         process.send_signal(2)
         assert process.stderr.read() == "interrupted\n"
     assert process.returncode == 130
+
+
+@pytest.mark.skipif(os.name != "posix", reason="needs a shell")
+@pytest.mark.parametrize("closed", [">&-", "2>&-", ">&- 2>&-"])
+def test_a_stream_that_was_closed_from_the_start_is_no_error(tmp_path: Path, closed: str) -> None:
+    command = f"'{sys.executable}' -m blobpipes ls '{tmp_path}' {closed}"
+    done = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=60, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+
+
+def test_ctrl_c_while_the_command_is_being_loaded_is_an_exit_code(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(name: str) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("blobpipes.cli.main.import_module", interrupted)
+    assert main(["ls", "."]) == 130
+    assert capsys.readouterr().err == ""

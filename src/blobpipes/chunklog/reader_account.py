@@ -130,7 +130,7 @@ class Account:
     def detail(self, closed: bool) -> str:
         """The verdict in a sentence."""
         if self.missing:
-            return f"{self.missing} messages are missing."
+            return "1 message is missing." if self.missing == 1 else f"{self.missing} messages are missing."
         if self._is_incomplete:
             return "A part of the log is missing; the problems say which."
         if self._has_failed:
@@ -170,7 +170,9 @@ class Account:
 
     def _lost(self, first: int, last: int, number: int) -> Report:
         self.missing += last - first + 1
-        return problem("gap", f"messages {first} to {last} of stream {self._stream()} are missing", number)
+        which = f"message {first}" if first == last else f"messages {first} to {last}"
+        are = "is" if first == last else "are"
+        return problem("gap", f"{which} of stream {self._stream()} {are} missing", number)
 
     def _writer(self) -> tuple[str | None, int] | None:
         """Which process wrote the newest chunk: one that replays a spool continues its predecessor's stream."""

@@ -16,7 +16,7 @@ from types import ModuleType
 from typing import Final, TextIO
 
 from blobpipes.cli.arguments import Parser, Version
-from blobpipes.cli.quiet import silence
+from blobpipes.cli.quiet import replace_closed_streams, silence
 
 COMMANDS: Final = {
     "demo": "run a year of flights through the whole pipe on this machine",
@@ -33,6 +33,7 @@ COMMANDS: Final = {
 }
 
 JOBS: Final = ("demo", "run")  # which go on to their end, whoever looks
+INTERRUPTED: Final = 130  # 128 + SIGINT
 BROKEN_PIPE: Final = 141  # 128 + SIGPIPE: whoever read the output has gone
 
 DESCRIPTION: Final = """\
@@ -50,10 +51,13 @@ error shows where it came from."""
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one command; its exit code. Never raises for what a user, a job or a store does wrong."""
     arguments = list(sys.argv[1:] if argv is None else argv)
+    replace_closed_streams()
     _allow_any_text(sys.stdout, sys.stderr)
     try:
         with _plain_warnings():
             return _run(arguments, sys.stdout)
+    except KeyboardInterrupt:  # before the command itself could take it
+        return INTERRUPTED
     except SystemExit as ended:  # argparse: help, version, or a usage error that it has reported
         return ended.code if isinstance(ended.code, int) else 0
     except BrokenPipeError:

@@ -1,10 +1,18 @@
-"""After whoever read our output has gone, as `head` does."""
+"""When nobody reads our output: `| head` has gone, or `>&-` has closed it from the start."""
 
 from __future__ import annotations
 
 import os
+import sys
 from contextlib import suppress
 from typing import TextIO
+
+
+def replace_closed_streams() -> None:
+    """Python has None for a standard stream that was closed before it started; what is written there goes nowhere."""
+    for name in ("stdout", "stderr"):
+        if getattr(sys, name) is None:
+            setattr(sys, name, open(os.devnull, "w", encoding="utf-8"))  # noqa: PTH123, SIM115 - for good
 
 
 def silence(stream: TextIO) -> None:
