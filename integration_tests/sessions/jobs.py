@@ -35,8 +35,20 @@ with open_dagster_pipes() as pipes:
 """
 
 
+ENDLESS = """
+import itertools, time
+from blobpipes import open_dagster_pipes
+
+with open_dagster_pipes() as pipes:
+    print("ready", flush=True)
+    for number in itertools.count():
+        pipes.report_custom_message(number)
+        time.sleep(0.001)
+"""
+
+
 class Start(Protocol):
-    def __call__(self, session: PipesSession, count: int, environment: dict[str, str]) -> Job: ...
+    def __call__(self, session: PipesSession, count: int, environment: dict[str, str], source: str = JOB) -> Job: ...
 
 
 @contextmanager
@@ -44,9 +56,9 @@ def starting(spool: Path) -> Iterator[Start]:
     """Starts jobs of a session; each waits for a line after every twentieth message."""
     with ExitStack() as jobs:
 
-        def start(session: PipesSession, count: int, environment: dict[str, str]) -> Job:
+        def start(session: PipesSession, count: int, environment: dict[str, str], source: str = JOB) -> Job:
             job = subprocess.Popen(
-                [sys.executable, "-c", JOB, str(count)],
+                [sys.executable, "-c", source, str(count)],
                 env={
                     **os.environ,
                     "PYTHONPATH": str(SOURCE),
