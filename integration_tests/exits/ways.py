@@ -26,6 +26,7 @@ class Way:
     says: str = ""  # on its standard output or error
     options: Mapping[str, Any] = field(default_factory=dict)
     runs: int = 1  # one after the other, with the same parameters and the same disk
+    leaves_spool: bool = False
 
 
 FORK = """child = os.fork()
@@ -109,5 +110,12 @@ WAYS: Mapping[str, Way] = {
         ("opened", "log", "opened", "log", "closed"),
         options={"spool": "wal"},
         runs=2,
+    ),
+}
+
+# aiohttp asks the executor of the loop for each request of the Azure library, and Python ends that with the main thread
+WAYS_ON_AZURE: Mapping[str, Way] = {
+    "a thread that outlives the main thread": Way(
+        OPEN + LATE_THREAD, FLUSHED, says="UndeliveredError", options={"close_timeout": 2}, leaves_spool=True
     ),
 }
