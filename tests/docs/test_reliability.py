@@ -13,18 +13,23 @@ FOLDERS = {
     "O": "tests/orchestration",
     "S": "tests/storage",
     "I": "integration_tests",
+    "V": "tests/simulation",
     "": "",
 }
 TEXT = (ROOT / "docs" / "reliability.md").read_text(encoding="utf-8")
-ROWS = {int(number): cell for number, cell in re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", TEXT, flags=re.MULTILINE)}
+FOUND = re.findall(r"^\| (\d+) \|.*\| ([^|]+) \|$", TEXT, flags=re.MULTILINE)
+ROWS = {int(number): cell for number, cell in FOUND}
 
 
 def named_in(cell: str) -> list[Path]:
-    return [ROOT / FOLDERS[letter] / path for letter, path in re.findall(r"([A-Z]?) ?`([^`]+)`", cell)]
+    """`path` in the folder that the letter before it stands for; a letter alone is the whole folder."""
+    files = [ROOT / FOLDERS[letter] / path for letter, path in re.findall(r"([A-Z]?) ?`([^`]+)`", cell)]
+    return files + [ROOT / FOLDERS[letter] for letter in re.findall(r"(?:^|, )([A-Z])(?=,|$)", cell.strip())]
 
 
 def test_the_table_has_all_rows() -> None:
-    assert list(ROWS) == list(range(1, 43))
+    assert [int(number) for number, _ in FOUND] == list(range(1, len(FOUND) + 1))
+    assert len(ROWS) >= 42
 
 
 @pytest.mark.parametrize("number", ROWS)
