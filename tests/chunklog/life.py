@@ -23,6 +23,7 @@ FAULTS: Final = ("on its way", "request lost", "reply lost", "late", "late", "re
 FATES: Final = ("lost", "stored", "late")  # of a put whose process is killed
 YES_NO: Final = (False, True)
 SELDOM: Final = (False, False, True)
+GRACE: Final = 8.0  # seconds between SIGTERM and SIGKILL
 
 INTERESTING: Final = frozenset({
     "writer: closed", "writer: gave up", "writer: sealed out",
@@ -34,7 +35,7 @@ INTERESTING: Final = frozenset({
     "reader: several gets at once", "reader: an answer came out of order", "reader: an old 'absent'",
     "reader: crashed", "reader: waits for a restart", "platform: lied",
     "verdict: complete", "verdict: failed", "verdict: truncated",
-    "G4: a replayed spool lost nothing", "official bytes",
+    "G3: all is stored after SIGTERM", "G4: a replayed spool lost nothing", "official bytes",
 })  # fmt: skip
 
 
@@ -49,6 +50,7 @@ class Life:
         self.plant = Plant(options, negotiated, spool, restarts, reach)
         self._reader_first = choose(YES_NO)  # at the end
         self._reach = reach
+        self._stored: dict[int, bytes] = {}  # every chunk that was ever seen in the log
         self.plant.start(replay=False)
         if not negotiated:
             reach("official bytes")
@@ -91,6 +93,18 @@ class Life:
         process = self._one(choose)
         if process is not None and choose(SELDOM):
             self.plant.kill(process, choose(FATES))
+
+    def terminate(self, choose: Choose) -> None:
+        """SIGTERM, while the store answers: what was accepted is stored within the grace (G3). Then SIGKILL."""
+        process = self._one(choose)
+        if process is None or not choose(SELDOM):
+            return
+        process.core.terminate(self.plant.now)
+        self.plant.work_until(self.plant.now + GRACE)
+        if not process.over:
+            assert process.core.undelivered == 0, "G3: the grace was not enough"
+            self._reach("G3: all is stored after SIGTERM")
+            self.plant.kill(process, "lost")
 
     def say_gone(self, choose: Choose) -> None:
         reader = self.plant.watcher
@@ -153,7 +167,7 @@ class Life:
     def work(self, choose: Choose) -> None:
         self.plant.work_until(self.plant.now + choose((0.0, 0.3, 15.0)))
 
-    # --- what is true after every step (I1 and I6 are judged in the plant) ---------------------------------
+    # --- what is true after every step (I6 is judged in the plant, where it happens) -----------------------
 
     def check(self) -> None:
         self._check_log()
@@ -165,6 +179,8 @@ class Life:
 
     def _check_log(self) -> None:
         log = self.plant.log
+        assert all(log[number] == data for number, data in self._stored.items()), "I1: a stored chunk has changed"
+        self._stored.update(log)
         assert sorted(log) == list(range(1, len(log) + 1)), "I2: there is a hole"
         for number in range(1, len(log)):
             one, other = header_of(log[number]), header_of(log[number + 1])

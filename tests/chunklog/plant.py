@@ -17,6 +17,7 @@ from blobpipes.chunklog.reader_core import ReaderCore
 from blobpipes.chunklog.reader_core import State as Reading
 from blobpipes.chunklog.reader_types import (
     Deliver,
+    Delivered,
     Finish,
     Get,
     Listed,
@@ -53,6 +54,7 @@ class Watcher:
     asked: list[ReaderAction] = field(default_factory=list)  # on their way
     old_answers: dict[int, bytes | None] = field(default_factory=dict)  # gets that are answered, not yet arrived
     lines: dict[str, list[bytes]] = field(default_factory=dict)  # delivered, per stream
+    newest_chunk: int = 0  # of those that brought a message
     problems: list[str] = field(default_factory=list)
     end: LogEnd | None = None
 
@@ -262,7 +264,7 @@ class Plant:
             assert watcher.end is None, f"{action} comes after the end"
             if isinstance(action, Deliver):
                 for each in action.messages:
-                    self._deliver(each.stream, each.seq, each.line)
+                    self._deliver(each)
             elif isinstance(action, Report):
                 watcher.problems.append(action.problem.kind)
             elif isinstance(action, Finish):
@@ -270,11 +272,14 @@ class Plant:
         if watcher.core.state is Reading.HOLD:
             self.reach("reader: waits for a restart")
 
-    def _deliver(self, stream: str, seq: int, line: bytes) -> None:
+    def _deliver(self, message: Delivered) -> None:
         """I6, judged where it happens."""
-        lines = self.watcher.lines.setdefault(stream, [])
+        stream, seq, watcher = message.stream, message.seq, self.watcher
+        lines = watcher.lines.setdefault(stream, [])
         assert seq == len(lines) + 1, f"I6: message {seq} of {stream} comes after {len(lines)}"
-        lines.append(without_marks(line))
+        assert message.chunk >= watcher.newest_chunk, "I6: not in the order of the log"
+        watcher.newest_chunk = message.chunk
+        lines.append(without_marks(message.line))
         assert lines[-1] == self.accepted[stream][seq - 1], "I6: not what was accepted"
 
     # --- without faults ----------------------------------------------------------------------------

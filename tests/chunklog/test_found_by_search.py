@@ -186,3 +186,32 @@ def test_a_restarted_compatible_process_is_read_in_order_behind_its_predecessor(
     methods = [json.loads(line)["method"] for line in reading.lines]
     assert methods == ["opened", "closed", "opened"]
     assert end.verdict == "truncated"  # the successor never closed
+
+
+def test_a_restarted_process_whose_read_permission_is_withdrawn_closes_all_the_same() -> None:
+    world = World()
+    world.settle_writer(world.writer("w1"))
+    successor = world.writer("w2", heartbeat=0)
+    world.settle_writer(successor)  # it has read the tail
+    successor.close(message("closed"), world.now, failed=False)
+    world.serve_writer(successor)
+    assert successor.state is State.VERIFY
+    for _ in range(3):
+        world.now += 60
+        assert successor.poll(world.now) is not None
+        successor.on_failed(world.now, refused=True, chance=0.5)
+    assert State.CLOSED is successor.state
+
+
+def test_a_listing_that_is_answered_ends_the_time_in_which_the_store_failed() -> None:
+    world = World()
+    reading = Reading(world)
+    reading.core.process_gone(world.now)
+    reading.serve()
+    for fault in ("request lost", "request lost", None):  # of the listing: it takes more than 15 minutes
+        world.now += 500
+        assert reading.serve(fault)
+    world.now += 60
+    assert reading.serve("request lost")  # the seal
+    assert reading.end is None
+    assert reading.finish().verdict == "truncated"

@@ -18,7 +18,8 @@ STEPS = 80
 
 WEIGHTS = {
     "serve": 6, "serve_badly": 4, "look": 6, "look_badly": 4, "write": 3, "land": 2, "restart": 1, "start": 1,
-    "close": 1, "kill": 1, "say_gone": 2, "crash_reader": 1, "flush": 1, "give_up": 1, "pass_time": 1, "work": 1,
+    "close": 1, "kill": 1, "terminate": 1, "say_gone": 2, "crash_reader": 1, "flush": 1, "give_up": 1, "pass_time": 1,
+    "work": 1,
 }  # fmt: skip
 
 

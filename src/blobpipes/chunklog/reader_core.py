@@ -118,6 +118,7 @@ class ReaderCore:
     def on_listed(self, chunks: Sequence[Listed], now: float) -> list[ReaderAction]:
         """The answer to a LIST."""
         self._list_in_flight = False
+        self._trouble.answered()
         self._trouble.allowed()
         self._proof.is_listed = self._gone
         self._known_higher = min((c.number for c in chunks if c.number > self._waves.next), default=None)

@@ -78,7 +78,8 @@ class Inquiry:
     def on_read(self, data: bytes | None, *, mine: bytes | None, claiming: bool) -> Finding:
         """What was read. `mine` are the bytes which only this process can have put; `claiming`: it has no chunk yet."""
         self._refused = 0
-        of_tail, self.verb = self._of_tail, Verb.PUT
+        of_tail = self._of_tail
+        self.verb, self._of_tail = Verb.PUT, False
         if data is None and of_tail:  # a listing may show what a get does not yet
             self._ask(Verb.LIST)
             return AskOn(STALE_LISTING)
