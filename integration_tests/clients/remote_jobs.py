@@ -7,6 +7,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -78,6 +79,16 @@ def processes_with(variable: str) -> list[int]:
     """Those that have `NAME=VALUE`, or a beginning of it, in their environment."""
     given = {pid: text.split("\0") for pid, text in _of_each_process("environ")}
     return [pid for pid, each in given.items() if any(text.startswith(variable) for text in each)]
+
+
+def becomes_true(is_so: Callable[[], bool]) -> bool:
+    """Whether it is so within the time that everything has: what is seen to have ended may need a moment to be gone."""
+    deadline = time.monotonic() + TIMEOUT
+    while not is_so():
+        if time.monotonic() > deadline:
+            return False
+        time.sleep(0.1)
+    return True
 
 
 def command_lines() -> str:

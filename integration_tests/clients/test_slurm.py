@@ -30,6 +30,7 @@ from blobpipes.testing import PlaceContract
 from integration_tests.clients.remote_jobs import (
     HeldFlights,
     a_month,
+    becomes_true,
     ended_run,
     environment,
     once,
@@ -87,8 +88,11 @@ def for_orders() -> RunContext:
 
 def nothing_is_left(folder: Path) -> bool:
     """No job waits or runs, and no folder stays."""
-    queue = subprocess.run(["squeue", "--noheader"], capture_output=True, text=True, check=True)
-    return not queue.stdout.strip() and not list(folder.glob("bp-*"))
+
+    def queue_is_empty() -> bool:
+        return not subprocess.run(["squeue", "--noheader"], capture_output=True, check=True).stdout.strip()
+
+    return becomes_true(queue_is_empty) and not list(folder.glob("bp-*"))
 
 
 class TestSlurmPlace(PlaceContract):

@@ -35,6 +35,7 @@ from blobpipes.wire.messages import CustomMessage, Opened
 from integration_tests.clients.remote_jobs import (
     HeldFlights,
     a_month,
+    becomes_true,
     command_lines,
     ended_run,
     environment,
@@ -98,7 +99,8 @@ def for_orders() -> RunContext:
 
 
 def nothing_is_left(jobs_folder: Path, token: str = "bp-") -> bool:
-    return not processes_with(f"{MARKER}={token}") and not list(jobs_folder.glob("bp-*"))
+    """No process of the job, and no folder."""
+    return becomes_true(lambda: not processes_with(f"{MARKER}={token}")) and not list(jobs_folder.glob("bp-*"))
 
 
 class TestSSHPlace(PlaceContract):

@@ -38,8 +38,9 @@ class PipesAWSBatchClient(PipesPlaceClient[BatchJob]):
         cwd: its working directory in the container, by default the image's.
         url: under which sessions live.
         client: a `boto3.client("batch")` of your own.
-        forward_termination: if this process is interrupted while it waits, end the job too; else it runs on, and
-            `run(..., session=NAME, attach=True)` comes back to it.
+        forward_termination: if this process is interrupted while it waits, end the job too. If not, the job runs on,
+            but its session ends, and what it writes from then on is refused. (If this process is killed, nothing ends:
+            `run(..., session=NAME, attach=True)` comes back to the job.)
         termination_timeout: seconds that an interrupted job has; AWS Batch kills it 30 s after the first word.
         patience: seconds for which AWS may be out of reach while the job runs.
         session_options: for `open_pipes_session`.

@@ -36,8 +36,9 @@ class PipesSlurmClient(PipesPlaceClient[SlurmJob]):
         supervisor: the command there that has `exec`; by default `blobpipes`, if the job's PATH has it; "": none.
         folder: where a job's files are until it has ended: on a file system that the nodes share.
         keep: leave them there.
-        forward_termination: if this process is interrupted while it waits, cancel the job too; else it runs on, and
-            `run(..., session=NAME, attach=True)` comes back to it.
+        forward_termination: if this process is interrupted while it waits, cancel the job too. If not, the job runs on,
+            but its session ends, and what it writes from then on is refused. (If this process is killed, nothing ends:
+            `run(..., session=NAME, attach=True)` comes back to the job.)
         forward_stdio: copy what a single task prints to where ours goes.
         termination_timeout: seconds that an interrupted job has until it is killed; Slurm's KillWait may be longer.
         patience: seconds for which the controller may be out of reach while the job runs.

@@ -31,8 +31,9 @@ class PipesSSHClient(PipesPlaceClient[DetachedJob]):
             job's PATH has it; "": the program runs without.
         folder: where the machine keeps what belongs to a job until it has ended.
         keep: leave that there.
-        forward_termination: if this process is interrupted while it waits, end the job too; else it runs on, and
-            `run(..., session=NAME, attach=True)` comes back to it.
+        forward_termination: if this process is interrupted while it waits, end the job too. If not, the job runs on,
+            but its session ends, and what it writes from then on is refused. (If this process is killed, nothing ends:
+            `run(..., session=NAME, attach=True)` comes back to the job.)
         forward_stdio: copy what the job prints to where ours goes.
         termination_timeout: seconds that an interrupted job has until it is killed.
         patience: seconds for which the machine may be out of reach while the job runs.
