@@ -62,7 +62,7 @@ def handler_of(service: MetadataService) -> type[BaseHTTPRequestHandler]:
             self.end_headers()
             self.wfile.write(text.encode())
 
-        do_GET = do_PUT = _serve
+        do_GET = do_PUT = _serve  # noqa: N815 - the base class's names
 
         def log_message(self, *_: object) -> None:
             """Quiet."""

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from blobpipes.clients.boot.code import Archive, Code, Files, NoCode
+from blobpipes.clients.boot.code import Archive, Code, Files
 from blobpipes.clients.boot.kit import Target, make_kit
 from blobpipes.clients.boot.script import BootSettings, boot_script
 from blobpipes.clients.place import JobSpec, token_of
@@ -74,11 +74,14 @@ def boot(machine: Path, script: str, environment: Mapping[str, str]) -> str:
 
 
 def run_on_machine(
-    machine: Path, cloud: Cloud, kit: Any, metadata: MetadataService, command: list[str], code: Code = NoCode()
+    machine: Path, cloud: Cloud, kit: Any, metadata: MetadataService, command: list[str], code: Code
 ) -> tuple[Any, str]:
     endpoint = cloud.env["AWS_ENDPOINT_URL"]
     with open_pipes_session(
-        RunContext(), url=f"{cloud.url}?interval=200ms", storage_options={"endpoint_url": endpoint}, on_incomplete="raise"
+        RunContext(),
+        url=f"{cloud.url}?interval=200ms",
+        storage_options={"endpoint_url": endpoint},
+        on_incomplete="raise",
     ) as session:
         store = open_store(cloud.url, storage_options={"endpoint_url": endpoint})
         kit_url = f"{cloud.url}/{kit.put(store)}"

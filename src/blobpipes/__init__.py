@@ -14,6 +14,7 @@ if TYPE_CHECKING:  # the same table for type checkers and editors; a test compar
     from blobpipes.clients.aws_batch import PipesAWSBatchClient as PipesAWSBatchClient
     from blobpipes.clients.client import PipesClient as PipesClient
     from blobpipes.clients.client import PipesClientCompletedInvocation as PipesClientCompletedInvocation
+    from blobpipes.clients.ec2 import PipesEC2Client as PipesEC2Client
     from blobpipes.clients.job import RunPolicy as RunPolicy
     from blobpipes.clients.place import Cause as Cause
     from blobpipes.clients.place import JobEnd as JobEnd
@@ -245,6 +246,7 @@ clients.client                     PipesClient PipesClientCompletedInvocation
 clients.place_client               PipesPlaceClient
 clients.subprocess                 PipesSubprocessClient
 clients.aws_batch                  PipesAWSBatchClient
+clients.ec2                        PipesEC2Client
 clients.ssh                        PipesSSHClient
 clients.slurm                      PipesSlurmClient
 clients.job                        RunPolicy

@@ -12,7 +12,7 @@ from typing import Any, Final, Generic
 from blobpipes.clients.pace import Pace, firmness
 from blobpipes.clients.place import WAITING, Cause, Handle, JobEnd, JobState, Place, Urgency
 from blobpipes.clock import SYSTEM_CLOCK, Clock
-from blobpipes.errors import JobStillRunningError, PlaceError, PlaceUnavailableError
+from blobpipes.errors import JobStillRunningError, LaunchError, PlaceError, PlaceUnavailableError
 from blobpipes.retry import RetryPolicy
 
 _FORGOTTEN: Final = JobState.ended(JobEnd(Cause.UNKNOWN, "the place knows nothing of the job"))
@@ -27,6 +27,7 @@ class RunPolicy:
     termination_timeout: float = 20.0  # from the first word to the kill
     kill_timeout: float = 60.0  # from the kill until the place must say that the job is gone
     patience: float = 600.0  # for which a place may be out of reach while the job runs
+    boot_timeout: float | None = None  # within which something must be heard of the job; None: it may take any time
     launch_retry: RetryPolicy = _LAUNCH_RETRY  # while the place is out of reach
 
 
@@ -45,6 +46,8 @@ class Job(Generic[Handle]):
         self._pace = Pace(place.first_interval, place.interval)
         self._nudged = threading.Event()
         self._lost_at: float | None = None  # since when the place is out of reach
+        self._launched_at = clock.monotonic()
+        self._is_heard_of = False
 
     def is_running(self) -> bool:
         """Whether it has not ended yet. Looks only if a look is due, so it may be asked at any rate.
@@ -58,6 +61,7 @@ class Job(Generic[Handle]):
             self._pace.hurry()
         if not self._has_ended and self._pace.is_due(self._clock.monotonic()):
             self._look()
+            self._require_word()
         return not self._has_ended
 
     def wait(self, timeout: float | None = None) -> bool:
@@ -70,6 +74,10 @@ class Job(Generic[Handle]):
             assert self._handle is not None  # or it would have ended
             self.place.wait(self._handle, None if math.isinf(until) else max(0.0, until - now), self._nudged)
         return True
+
+    def heard(self) -> None:
+        """A message of it has come: its machine is up. From any thread."""
+        self._is_heard_of = True
 
     def nudge(self) -> None:
         """Something was heard of the job: look at once. From any thread."""
@@ -126,6 +134,27 @@ class Job(Generic[Handle]):
             self._lost_at = None
         self._pace.looked(self._clock.monotonic(), changed=state != self.state)
         self.state = state
+
+    def _require_word(self) -> None:
+        """A machine that never comes up must not be waited for as long as a job that works.
+
+        Raises:
+            LaunchError: no message came within the policy's time; says what the place knows of the reason.
+        """
+        limit = self._policy.boot_timeout
+        if limit is None or self._is_heard_of or self._has_ended or self._handle is None:
+            return
+        if self._clock.monotonic() - self._launched_at <= limit:
+            return
+        said = ""
+        with suppress(PlaceError):
+            said = self.place.explain(self._handle)
+        detail = f"; it is {self.state.detail}" if self.state.detail else ""
+        shown = f"\nthe machine's console ends with:\n{said}" if said else ""
+        raise LaunchError(
+            f"no message of the job came within {limit:g} s of its launch{detail}{shown}",
+            remedy="Check that the machine may read and write under the storage URL, or allow more time: boot_timeout.",
+        )
 
     def _bear(self, error: PlaceUnavailableError, now: float) -> None:
         """The place is out of reach, which says nothing about the job."""

@@ -148,6 +148,10 @@ class Place(ABC, Generic[Handle]):
         lines += [f"  cd {shlex.quote(spec.cwd)}"] if spec.cwd else []
         return "\n".join([*lines, f"  {shlex.join(spec.command)}"])
 
+    def explain(self, handle: Handle) -> str:
+        """Of a job that is not heard of: what may say why, such as the end of its machine's console."""
+        return ""
+
     def find(self, token: str) -> Handle | None:
         """The job that anybody has launched with this token; None if there is none, or the place has forgotten it."""
         return None

@@ -198,6 +198,7 @@ def nudging(job: Job[Any]) -> Any:
     """An observer that has the place looked at as soon as the job says that it is done."""
 
     def observe(event: PipesEvent) -> None:
+        job.heard()
         if isinstance(event.payload, Closed):
             job.nudge()
 

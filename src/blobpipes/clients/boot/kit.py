@@ -1,7 +1,7 @@
 """What a machine needs of blobpipes, as one archive of wheels beside the sessions: no machine needs a package index.
 
-The wheels are those that pip would choose for the machine's Python and processor. That of blobpipes itself is packed from the
-files that this process runs, so both sides are of one version, in a checkout too.
+The wheels are those that pip would choose for the machine's Python and processor. That of blobpipes itself is packed
+from the files that this process runs, so both sides are of one version, in a checkout too.
 """
 
 from __future__ import annotations
