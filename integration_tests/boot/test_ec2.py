@@ -111,7 +111,7 @@ def test_a_machine_that_never_comes_up_is_explained_and_ended(cloud: Cloud, ec2:
 @pytest.fixture
 def place(ec2: Any) -> EC2Place:
     settings = EC2Settings("blobpipes-job", spot=False, boot=BootSettings())
-    return EC2Place(settings, lambda: "s3://bucket/kit.tar.gz", client=ec2)
+    return EC2Place(settings, lambda spec: "s3://bucket/kit.tar.gz", client=ec2)
 
 
 @pytest.fixture
@@ -134,10 +134,10 @@ def test_a_second_launch_with_the_same_token_launches_no_second_machine(place: E
 
 def test_what_does_not_exist_is_named(ec2: Any, spec: JobSpec) -> None:
     with pytest.raises(PlaceMissingError, match="no-template"):
-        EC2Place(EC2Settings("no-template", spot=False), lambda: "s3://b/k", client=ec2).launch(spec)
+        EC2Place(EC2Settings("no-template", spot=False), lambda spec: "s3://b/k", client=ec2).launch(spec)
     settings = EC2Settings("blobpipes-job", subnet_ids=("subnet-0123",), spot=False)
     with pytest.raises(PlaceMissingError, match="subnet-0123"):
-        EC2Place(settings, lambda: "s3://b/k", client=ec2).launch(spec)
+        EC2Place(settings, lambda spec: "s3://b/k", client=ec2).launch(spec)
 
 
 def test_without_credentials_the_remedy_says_what_to_set(
@@ -146,12 +146,12 @@ def test_without_credentials_the_remedy_says_what_to_set(
     monkeypatch.delenv("AWS_ACCESS_KEY_ID")
     monkeypatch.delenv("AWS_SECRET_ACCESS_KEY")
     with pytest.raises(PlaceDeniedError, match="credentials"):
-        EC2Place(EC2Settings("t"), lambda: "s3://b/k", region="us-east-1").launch(spec)
+        EC2Place(EC2Settings("t"), lambda spec: "s3://b/k", region="us-east-1").launch(spec)
 
 
 def test_a_script_that_is_too_large_is_refused_before_anything_is_launched(ec2: Any, spec: JobSpec) -> None:
     noise = "".join(random.Random(1).choices("abcdefghijklmnopqrstuvwxyz0123456789", k=40_000))
     settings = EC2Settings("blobpipes-job", spot=False, boot=BootSettings(code=Files({"job.py": noise})))
     with pytest.raises(LaunchError, match="takes 16384"):
-        EC2Place(settings, lambda: "s3://b/k", client=ec2).launch(spec)
-    assert EC2Place(settings, lambda: "s3://b/k", client=ec2).find(spec.token) is None
+        EC2Place(settings, lambda spec: "s3://b/k", client=ec2).launch(spec)
+    assert EC2Place(settings, lambda spec: "s3://b/k", client=ec2).find(spec.token) is None

@@ -146,3 +146,11 @@ def test_what_makes_no_sense_together_is_refused(cli: Cli, tmp_path: Path, optio
 def test_the_place_may_come_from_the_environment(cli: Cli, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("BLOBPIPES_ON", "ssh://elsewhere")
     assert "in ssh://elsewhere" in cli("run", "--dry-run", "--", "job").out
+
+
+def test_ec2_has_a_template_and_takes_code_as_text(tmp_path: Path) -> None:
+    (tmp_path / "job.py").write_text("print('hello')")
+    shown = preview(made("ec2:a-template", f"code={tmp_path}/job.py", "region=eu-central-1"))
+    assert '"LaunchTemplateName": "a-template"' in shown
+    assert "export AWS_REGION=eu-central-1" in shown
+    assert "shutdown -h now" in shown

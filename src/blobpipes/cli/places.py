@@ -3,6 +3,7 @@
     ssh://user@host:2222      PipesSSHClient
     slurm, slurm:PARTITION    PipesSlurmClient where its commands are; slurm://user@login over ssh
     aws-batch:QUEUE           PipesAWSBatchClient
+    ec2:TEMPLATE              PipesEC2Client
 
 A setting is a keyword of the client's: `--set keep=true`, `BLOBPIPES_ON_KEEP=true`, or `keep = true` in a TOML file.
 Flags win over the environment, and that over the file.
@@ -86,9 +87,13 @@ def _place(on: str) -> tuple[str, Callable[..., PipesPlaceClient[Any]], dict[str
         from blobpipes.clients.aws_batch import PipesAWSBatchClient
 
         return kind, PipesAWSBatchClient, {"queue": rest}
+    if kind == "ec2" and colon and rest:
+        from blobpipes.clients.ec2 import PipesEC2Client
+
+        return kind, PipesEC2Client, {"launch_template": rest}
     raise InvalidOptionError(
         f"--on {on!r} is no place that runs jobs",
-        remedy="Write ssh://USER@HOST, slurm, slurm:PARTITION, slurm://USER@LOGIN or aws-batch:QUEUE.",
+        remedy="Write ssh://USER@HOST, slurm, slurm:PARTITION, slurm://USER@LOGIN, aws-batch:QUEUE or ec2:TEMPLATE.",
     )
 
 

@@ -25,7 +25,7 @@ from blobpipes.clients.local_place import LocalPlace
 from blobpipes.clients.loop import running
 from blobpipes.clients.output import STREAMS
 from blobpipes.clients.place import Cause, JobEnd, JobSpec, Stream, TakeOutput, token_of
-from blobpipes.clients.place_client import PipesPlaceClient, require_reachable
+from blobpipes.clients.place_client import PipesPlaceClient, nudging, require_reachable
 from blobpipes.clock import SYSTEM_CLOCK, Clock
 from blobpipes.errors import JobFailedError, NeverOpenedError
 from blobpipes.orchestration.handler import PipesEvent
@@ -133,7 +133,11 @@ class RunningJob:
         try:
             policy = replace(self._client.policy, termination_timeout=GRACE)
             loop = running(place, spec, session, policy=policy, attach=attach, warn=self._warn)
-            with suppress(JobFailedError), loop as self._job:  # judged in the end
+            with (
+                suppress(JobFailedError),  # judged in the end
+                loop as self._job,
+                session.message_handler.observed_by(nudging(self._job)),
+            ):
                 self._wait(self._job)
         finally:
             self._output_said()

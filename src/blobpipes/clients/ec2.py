@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from blobpipes.clients.boot.code import Code, NoCode
+from blobpipes.clients.boot.code import Code, parse_code
 from blobpipes.clients.boot.delivery import KitDelivery
 from blobpipes.clients.boot.kit import Target
 from blobpipes.clients.boot.script import MAX_LIFETIME, ROOT, BootSettings
@@ -14,7 +13,6 @@ from blobpipes.clients.ec2_place import EC2Place, EC2Settings, Machine
 from blobpipes.clients.job import RunPolicy
 from blobpipes.clients.place_client import PipesPlaceClient
 from blobpipes.errors import InvalidOptionError
-from blobpipes.orchestration.open import URL_ENV_VAR
 
 
 class PipesEC2Client(PipesPlaceClient[Machine]):
@@ -34,7 +32,7 @@ class PipesEC2Client(PipesPlaceClient[Machine]):
         spot: ask for spot machines, and if none can be had (`fall_back`) for one on demand.
         attempts: machines in all, when spot machines are taken away; each continues the session of the one before.
         code: where the machine gets the program from: `Files`, `Archive`, `Git` or `Image` of
-            `blobpipes.clients.boot.code`.
+            `blobpipes.clients.boot.code`, or a text as `parse_code` there takes it.
         setup: shell commands that run on the machine before the program.
         python, machine: the image's Python (such as "3.12") and processor.
         env: variables for the job. They stand in the machine's user data: no secrets.
@@ -59,7 +57,7 @@ class PipesEC2Client(PipesPlaceClient[Machine]):
         spot: bool = True,
         fall_back: bool = True,
         attempts: int = 3,
-        code: Code | None = None,
+        code: Code | str | None = None,
         setup: Sequence[str] = (),
         python: str = "3.12",
         machine: str = "x86_64",
@@ -75,9 +73,6 @@ class PipesEC2Client(PipesPlaceClient[Machine]):
         patience: float = 600.0,
         **session_options: Any,
     ) -> None:
-        url = url or os.environ.get(URL_ENV_VAR)
-        if url is None:
-            raise InvalidOptionError("no storage URL was given", remedy=f"Pass url=, or set {URL_ENV_VAR}.")
         if attempts < 1:
             raise InvalidOptionError(f"attempts is {attempts}, and at least one machine is needed")
         if attempts > 1:
@@ -95,13 +90,13 @@ class PipesEC2Client(PipesPlaceClient[Machine]):
             boot=BootSettings(
                 python=python,
                 env={**place, **(env or {})},
-                code=code or NoCode(),
+                code=parse_code(code),
                 setup=tuple(setup),
                 max_lifetime=max_lifetime,
                 root=root,
             ),
         )
-        kit = KitDelivery(url, Target(python, machine), storage_options=storage_options)
+        kit = KitDelivery(Target(python, machine), storage_options=storage_options)
         super().__init__(
             EC2Place(settings, kit, region=region, client=client),
             url=url,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import base64
 import itertools
+import json
 import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from blobpipes.clients.aws import Client, aws_failures, client_of
+from blobpipes.clients.boot.delivery import SHOWN
 from blobpipes.clients.boot.script import BootSettings, boot_script
 from blobpipes.clients.ec2_states import state_of
 from blobpipes.clients.place import Cause, JobEnd, JobSpec, JobState, Place, Urgency
@@ -54,7 +56,7 @@ class EC2Place(Place[Machine]):
 
     Args:
         settings: what to ask for.
-        kit: puts what a machine needs of blobpipes under the session's URL, and returns where that is.
+        kit: puts what the job's machine needs of blobpipes under the session's URL, and returns where that is.
         region: by default as the environment says.
         client: a `boto3.client("ec2")` of your own.
     """
@@ -64,7 +66,12 @@ class EC2Place(Place[Machine]):
     first_interval = 2.0
 
     def __init__(
-        self, settings: EC2Settings, kit: Callable[[], str], *, region: str | None = None, client: Client | None = None
+        self,
+        settings: EC2Settings,
+        kit: Callable[[JobSpec], str],
+        *,
+        region: str | None = None,
+        client: Client | None = None,
     ) -> None:
         self.settings = settings
         self._kit = kit
@@ -130,6 +137,12 @@ class EC2Place(Place[Machine]):
             said = self.client.get_console_output(InstanceId=handle.id).get("Output") or ""
         return "\n".join(_text(said).splitlines()[-_CONSOLE_LINES:])
 
+    def preview(self, spec: JobSpec) -> str:
+        """The first request to RunInstances, and the boot script that it carries."""
+        script = boot_script(spec, SHOWN, self.settings.boot)
+        request = {**next(choices(self.settings)), **self._common(spec, "(see below)")}
+        return f"RunInstances\n{json.dumps(request, indent=2)}\n\nthe boot script:\n{script}"
+
     def find(self, token: str) -> Machine | None:
         """The machine that has this token and has not ended."""
         wanted = [
@@ -145,7 +158,7 @@ class EC2Place(Place[Machine]):
         return handle.spec is not None and handle.attempt < self.settings.attempts and not handle.is_told_to_end
 
     def _launch(self, spec: JobSpec, attempt: int) -> Machine:
-        user_data = boot_script(spec, self._kit(), self.settings.boot)
+        user_data = boot_script(spec, self._kit(spec), self.settings.boot)
         if len(user_data.encode()) > MAX_USER_DATA:
             raise LaunchError(
                 f"the boot script is {len(user_data.encode())} bytes, and EC2 takes {MAX_USER_DATA}",

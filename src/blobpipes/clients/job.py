@@ -47,7 +47,7 @@ class Job(Generic[Handle]):
         self._nudged = threading.Event()
         self._lost_at: float | None = None  # since when the place is out of reach
         self._launched_at = clock.monotonic()
-        self._is_heard_of = False
+        self._is_heard_of: bool | None = None  # None: nobody listens
 
     def is_running(self) -> bool:
         """Whether it has not ended yet. Looks only if a look is due, so it may be asked at any rate.
@@ -74,6 +74,10 @@ class Job(Generic[Handle]):
             assert self._handle is not None  # or it would have ended
             self.place.wait(self._handle, None if math.isinf(until) else max(0.0, until - now), self._nudged)
         return True
+
+    def listen(self) -> None:
+        """From now on `heard` is called with each message, so silence means something."""
+        self._is_heard_of = bool(self._is_heard_of)
 
     def heard(self) -> None:
         """A message of it has come: its machine is up. From any thread."""
@@ -142,7 +146,7 @@ class Job(Generic[Handle]):
             LaunchError: no message came within the policy's time; says what the place knows of the reason.
         """
         limit = self._policy.boot_timeout
-        if limit is None or self._is_heard_of or self._has_ended or self._handle is None:
+        if limit is None or self._is_heard_of is not False or self._has_ended or self._handle is None:
             return
         if self._clock.monotonic() - self._launched_at <= limit:
             return

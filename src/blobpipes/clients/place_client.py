@@ -197,6 +197,8 @@ def require_reachable(url: str | None) -> None:
 def nudging(job: Job[Any]) -> Any:
     """An observer that has the place looked at as soon as the job says that it is done."""
 
+    job.listen()
+
     def observe(event: PipesEvent) -> None:
         job.heard()
         if isinstance(event.payload, Closed):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import PurePosixPath
+from pathlib import Path, PurePosixPath
 from typing import Any, TypeAlias
 
 from blobpipes.errors import LaunchError
@@ -78,3 +78,30 @@ class Image:
 
 
 Code: TypeAlias = "NoCode | Files | Archive | Git | Image"
+
+
+def parse_code(code: Code | str | None) -> Code:
+    """Of a text: `git+URL@REVISION`, `image:NAME`, the URL of an archive, or the path of a small file of this machine.
+
+    Raises:
+        LaunchError: it is none of them.
+    """
+    if code is None:
+        return NoCode()
+    if not isinstance(code, str):
+        return code
+    if code.startswith("git+"):
+        url, _, revision = code.removeprefix("git+").rpartition("@")
+        return Git(url, revision) if url and "/" not in revision else Git(code.removeprefix("git+"))
+    if code.startswith("image:"):
+        return Image(code.removeprefix("image:"))
+    if "://" in code:
+        return Archive(code)
+    path = Path(code)
+    try:
+        return Files({path.name: path.read_text(encoding="utf-8")})
+    except (OSError, UnicodeDecodeError) as error:
+        raise LaunchError(
+            f"the code {code!r} cannot be read: {error}",
+            remedy="Name a text file here, git+URL@REVISION, image:NAME, or the URL of a zip or tar file.",
+        ) from error
