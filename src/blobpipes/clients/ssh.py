@@ -27,8 +27,8 @@ class PipesSSHClient(PipesPlaceClient[DetachedJob]):
         env: variables for the job, on top of those that a login gives it.
         cwd: its working directory there, by default the home.
         url: under which sessions live; the machine must reach it too, with credentials of its own.
-        supervisor: the command there that has `exec`, such as /home/me/venv/bin/blobpipes; by default `blobpipes`, if the
-            job's PATH has it; "": the program runs without.
+        supervisor: the command there that has `exec`, such as /home/me/venv/bin/blobpipes; by default `blobpipes`,
+            if the job's PATH has it; "": the program runs without.
         folder: where the machine keeps what belongs to a job until it has ended.
         keep: leave that there.
         forward_termination: if this process is interrupted while it waits, end the job too. If not, the job runs on,
