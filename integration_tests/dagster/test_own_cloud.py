@@ -11,6 +11,7 @@ import pytest
 
 from integration_tests.dagster.steps import SOURCE, checks, failure, logged, materialized, run
 
+pytestmark = pytest.mark.timeout(600)  # Dagster, and jobs whose close takes seconds, on a machine that may be busy
 EXAMPLE = Path(__file__).parents[2] / "examples" / "own_cloud"
 sys.path.insert(0, str(EXAMPLE))  # its modules know each other by their bare names
 
