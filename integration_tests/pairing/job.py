@@ -1,8 +1,8 @@
 """The external process of every pairing, with either package: `python job.py SCENE`.
 
 A script and no module, because its interpreter sees only one package and this folder. Environment:
-PAIRING_PACKAGE (blobpipes, dagster_pipes), PAIRING_FLAVOUR (file, dir, s3, gs, az), PAIRING_NEWER (types of
-metadata that only newer versions know), PAIRING_DROP_IN (whether blobpipes is used as dagster_pipes).
+PAIRING_PACKAGE (blobpipes, dagster_pipes), PAIRING_FLAVOUR (file, dir, s3, gs, az), PAIRING_DROP_IN (whether
+blobpipes is used as dagster_pipes).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ import story
 
 pipes_package = importlib.import_module(os.environ["PAIRING_PACKAGE"])
 IS_OFFICIAL = pipes_package.__name__ == "dagster_pipes" or os.environ.get("PAIRING_DROP_IN") == "1"
-NEWER = os.environ.get("PAIRING_NEWER") == "1"
 FLAVOUR = os.environ["PAIRING_FLAVOUR"]
 
 
@@ -36,7 +35,7 @@ def whole() -> None:
         pipes.report_custom_message({"seen": seen(pipes), "params": params()})
         for level, text in story.LOGS:
             pipes.log.log(level, text)
-        metadata = {label: value.given for label, value in story.metadata(NEWER).items()}
+        metadata = {label: value.given for label, value in story.METADATA.items()}
         pipes.report_asset_materialization(metadata=metadata, data_version="v1")
         pipes.report_asset_check("rows", True, metadata={"count": 3})
         pipes.report_asset_check("dates", passed=False, severity="WARN", metadata=None)

@@ -58,11 +58,9 @@ class Callers:
 def plan_for(pairing: Pairing, place: Cloud | None, folder: Path) -> Plan:
     """Both scenes of a pairing, in a place of its own."""
     is_ours = pairing.external in ("ours", "drop-in")
-    newer = "0" if pairing.external == "pipes-1.9" else "1"
     env = {
         "PAIRING_PACKAGE": "blobpipes" if is_ours else "dagster_pipes",
         "PAIRING_FLAVOUR": pairing.flavour,
-        "PAIRING_NEWER": newer,
         "PAIRING_DROP_IN": "1" if pairing.external == "drop-in" else "0",
         "PYTHONPATH": str(ROOT / "src") if is_ours else package_folder(pairing.external),
     }

@@ -55,9 +55,6 @@ METADATA: Final[dict[str, Typed]] = {
     "dagster_run": _typed("dagster_run", "11111111-2222-3333-4444-555555555555", "DagsterRunMetadataValue"),
     "asset": _typed("asset", "sales/orders", "DagsterAssetMetadataValue", ["sales", "orders"]),
     "null": _typed("null", None, "NullMetadataValue"),
-}
-# Dagster 1.9.4 refuses these.
-NEWER_METADATA: Final[dict[str, Typed]] = {
     "timestamp": _typed("timestamp", 1700000000.25, "TimestampMetadataValue"),
     "table": _typed("table", {"records": _RECORDS, "schema": _COLUMNS}, "TableMetadataValue", [_RECORDS, _COLUMNS]),
     "table_schema": _typed("table_schema", {"columns": _COLUMNS}, "TableSchemaMetadataValue", _COLUMNS),
@@ -96,11 +93,6 @@ CHECKED: Final = "plain"  # Dagster makes names of Python of a check and its ass
 EXCEPTION: Final = "ValueError: no rows\n"
 CAUSE: Final = "KeyError: 'rows'\n"
 UNDERLYING: Final = "ZeroDivisionError: division by zero\n"  # the implicit context of the cause
-
-
-def metadata(newer: bool) -> dict[str, Typed]:
-    """All that both sides of a pairing know."""
-    return {**METADATA, **(NEWER_METADATA if newer else {})}
 
 
 def short(value: Any) -> Any:
