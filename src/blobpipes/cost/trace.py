@@ -121,7 +121,7 @@ CLOSED: Final = b'{"__dagster_pipes_version": "0.1", "method": "closed", "params
 
 def _moment(number: int, count: int, length: float) -> float:
     """When a message is said: one in each of `count` equal parts of the run, never in step with any interval."""
-    return (number + number * number * _GOLDEN % 1.0) * length / count
+    return (number + (number + 1) ** 2 * _GOLDEN % 1.0) * length / count
 
 
 _GOLDEN: Final = 0.6180339887498949  # the squares' multiples fall evenly between whole numbers, and in no rhythm
