@@ -76,6 +76,13 @@ def engine_errors(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResul
     return [d.error for d in data if getattr(d, "error", None) is not None]
 
 
+def engine_metadata(instance: dg.DagsterInstance, result: dg.ExecuteInProcessResult) -> list[Any]:
+    """The metadata that engine events carry."""
+    events = [e.dagster_event for e in entries(instance, result) if e.dagster_event is not None]
+    data = [e.event_specific_data for e in events if e.event_type_value == "ENGINE_EVENT"]
+    return [d.metadata for d in data if getattr(d, "metadata", None)]
+
+
 def failure(result: dg.ExecuteInProcessResult) -> str:
     """The class and message of what ended the step, with its causes."""
     error = result.get_step_failure_events()[0].step_failure_data.error

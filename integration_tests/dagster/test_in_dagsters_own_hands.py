@@ -20,6 +20,7 @@ from integration_tests.dagster.steps import (
     checks,
     command,
     engine_errors,
+    engine_metadata,
     entries,
     failure,
     logged,
@@ -59,6 +60,25 @@ def test_a_session_that_dagster_opens_brings_everything(instance: dg.DagsterInst
     assert [report.verdict for report in reports] == ["complete"]
     (verdict,) = [text for text in texts(instance, result) if text.startswith("[pipes] complete: 5 messages")]
     assert verdict.endswith(f" {reports[0].url}")
+
+
+def test_what_a_session_has_cost_is_metadata_in_the_run(instance: dg.DagsterInstance, tmp_path: Path) -> None:
+    result = run_one(instance, tmp_path, command("pipes.report_asset_materialization()"))
+    assert result.success, failure(result)
+    (figures,) = [found for found in engine_metadata(instance, result) if "blobpipes/cost_usd" in found]
+    assert figures["blobpipes/verdict"].value == "complete"
+    assert figures["blobpipes/requests_put"].value >= 3  # the descriptor, the context, a chunk
+    assert figures["blobpipes/url"].value.startswith("file://")
+
+
+def test_a_broken_price_file_fails_no_step(
+    instance: dg.DagsterInstance, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "prices.toml").write_text("no toml")
+    monkeypatch.setenv("BLOBPIPES_PRICES", str(tmp_path / "prices.toml"))
+    result = run_one(instance, tmp_path, command("pipes.report_asset_materialization()"))
+    assert result.success, failure(result)
+    assert [text for text in texts(instance, result) if "cost cannot be told" in text]
 
 
 def test_every_metadata_type_becomes_dagsters_own(instance: dg.DagsterInstance, tmp_path: Path) -> None:

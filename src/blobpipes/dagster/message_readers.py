@@ -16,6 +16,7 @@ from typing import Any, cast
 from weakref import WeakKeyDictionary
 
 from blobpipes.clock import SYSTEM_CLOCK
+from blobpipes.dagster.figures import record_figures
 from blobpipes.dagster.handler import ForwardingHandler
 from blobpipes.dagster.hooks import HookedReader, Hooks, has_hook
 from blobpipes.dagster.official import (
@@ -120,6 +121,7 @@ class EngineMessageReader(PipesMessageReader, TreatAsResourceParam):
             raise
         forward.inbox.end()
         _reports[handler] = clean_up(report, forward)
+        record_figures(context_of(handler), _reports[handler], forward.say)
 
     def on_launched(self, launched_payload: Mapping[str, Any]) -> None:
         """`session.report_launched(...)` was called: in the thread that opened the session, if several are open."""
