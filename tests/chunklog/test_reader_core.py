@@ -131,6 +131,26 @@ def test_an_official_close_is_delivered_while_the_process_is_not_reported_gone()
     assert (reading.lines[-1], reading.end) == (CLOSED, None)
 
 
+def test_a_chunk_file_that_an_official_writer_is_still_writing_is_waited_for() -> None:
+    world = World()
+    whole = b"\n".join([message("opened"), message("log", 1), CLOSED])
+    reading = Reading(world)
+    world.objects[1] = whole[:-9]  # as the official package writes it: in place, and not at once
+    reading.settle()
+    assert reading.delivered == []
+    world.objects[1] = whole
+    assert reading.finish().verdict == "complete"
+    assert reading.problems == []
+
+
+def test_an_official_line_that_stays_cut_costs_itself_alone() -> None:
+    world = World()
+    official(world, 1, message("opened"), message("log", 1), b'{"__dagster_pipes_version": "0.1", "meth')
+    reading = Reading(world)
+    assert reading.finish().verdict == "truncated"
+    assert len(reading.delivered) == 3  # the cut one is named by whoever reads it
+
+
 def test_an_official_process_that_vanishes_is_truncated_after_two_looks() -> None:
     world = World()
     official(world, 1, message("opened"))

@@ -86,6 +86,11 @@ class LegacyChunk:
     lines: Sequence[bytes]
     marks: ChunkHeader | None = None  # from our writer's envelope key, if there is one
 
+    @property
+    def is_cut(self) -> bool:
+        """The last line is the beginning of a message: an official writer of chunk files may still be at it."""
+        return self.lines[-1].startswith(b"{") and _json_object(self.lines[-1]) is None
+
 
 @dataclass(frozen=True, slots=True)
 class CorruptChunk:

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Final
 
-from blobpipes.chunklog.header import AnyChunk, CorruptChunk, Flag, NegotiatedChunk, parse_chunk
+from blobpipes.chunklog.header import AnyChunk, CorruptChunk, Flag, LegacyChunk, NegotiatedChunk, parse_chunk
 from blobpipes.chunklog.pacing import ReaderPacing, heartbeat_pause
 from blobpipes.chunklog.reader_account import Account, ReadableChunk, problem
 from blobpipes.chunklog.reader_end import EndProof, Step
@@ -170,10 +170,11 @@ class ReaderCore:
         actions: list[ReaderAction] = []
         while not self.is_done and (data := self._waves.current) is not None:
             chunk = _checked(self._waves.next, parse_chunk(data))
+            may_grow = isinstance(chunk, CorruptChunk) or (isinstance(chunk, LegacyChunk) and chunk.is_cut)
+            if may_grow and not self._give_up_waiting(now, self._settings.corrupt_patience):
+                self._waves.put_away()
+                break
             if isinstance(chunk, CorruptChunk):
-                if not self._give_up_waiting(now, self._settings.corrupt_patience):
-                    self._waves.put_away()
-                    break
                 actions.append(self._account.pass_over(self._waves.next, chunk))
             else:
                 actions += self._take(chunk, len(data), now)
