@@ -20,20 +20,25 @@ from blobpipes.dagster.message_readers import (
     PipesTempFileMessageReader,
     report_of,
 )
+from blobpipes.dagster.places import PipesAWSBatchClient, PipesEC2Client, PipesSlurmClient, PipesSSHClient
 from blobpipes.dagster.resources import PipesBlobStoreResource
 from blobpipes.dagster.sessions import open_pipes_session
 
 __all__ = [
     "EngineContextInjector",
     "EngineMessageReader",
+    "PipesAWSBatchClient",
     "PipesBlobStoreContextInjector",
     "PipesBlobStoreMessageReader",
     "PipesBlobStoreResource",
     "PipesClientCompletedInvocation",
+    "PipesEC2Client",
     "PipesEnvContextInjector",
     "PipesFileContextInjector",
     "PipesFileMessageReader",
     "PipesPlaceClient",
+    "PipesSSHClient",
+    "PipesSlurmClient",
     "PipesSubprocessClient",
     "PipesTempFileContextInjector",
     "PipesTempFileMessageReader",

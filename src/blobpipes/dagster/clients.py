@@ -6,6 +6,7 @@ import os
 import subprocess
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
 from typing import Any, Generic
 
 from blobpipes.clients.job import Job, RunPolicy
@@ -76,6 +77,7 @@ class PipesPlaceClient(PipesClient, TreatAsResourceParam, Generic[Handle]):
         policy: how patient to be, and whether an interruption of the step ends the job.
         reattach: a retried step, and the run that a failed one is executed again as, see the job to its end that
             an earlier try launched, if it still runs. Needs Dagster 1.13, a URL, and a place that finds jobs.
+        tasks: processes of one job, in a place that runs several; each needs a lane: pass `lanes` too.
         session_options: for `open_pipes_session`: storage_options, include_stdio_in_messages, on_incomplete, and the
             URL's own options.
     """
@@ -91,9 +93,11 @@ class PipesPlaceClient(PipesClient, TreatAsResourceParam, Generic[Handle]):
         message_reader: PipesMessageReader | None = None,
         policy: RunPolicy | None = None,
         reattach: bool = True,
+        tasks: int = 1,
         **session_options: Any,
     ) -> None:
         self.place = place
+        self._tasks = tasks
         self.policy = policy or RunPolicy()
         self._env = dict(env or {})
         self._cwd = cwd
@@ -134,7 +138,7 @@ class PipesPlaceClient(PipesClient, TreatAsResourceParam, Generic[Handle]):
             JobFailedError: it ended with a failure; everything that it wrote was read before. Has the report.
             IncompleteError: it ended well, but it is not proved that everything came.
         """
-        spec = job_spec(command, env={**self._env, **(env or {})}, cwd=cwd or self._cwd)
+        spec = replace(job_spec(command, env={**self._env, **(env or {})}, cwd=cwd or self._cwd), tasks=self._tasks)
         launches = self._launches(context, session, launch_key)
         found = launches.still_running(self.place, spec, self._base()) if launches else None
         name = found[0].session if found else session or session_name(context)
