@@ -351,6 +351,9 @@ def main() -> int:
         return 2
     os.chdir(ROOT)
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a job in a shell's background inherits it ignored
+    for name in ("SIGHUP", "SIGQUIT"):  # so do these, under nohup; what tests start would ignore them too
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), signal.SIG_DFL)
     try:
         return COMMANDS[options.command](options.arguments)
     except Problem as problem:
