@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import NoReturn
 
+import hypothesis.internal.observability  # noqa: F401 - its plugin would import it when all is over: late threads disturb that
 import pytest
 
 from integration_tests.servers.clouds import Cloud, CloudServer, MissingServerError, azure_server, gcs_server, s3_server

@@ -169,6 +169,8 @@ def _read_event(event: Any, arrived: Arrived) -> None:
         arrived.results.append(["check", key, made.check_name, made.passed, severity, _metadata(made.metadata)])
     elif kind == "ENGINE_EVENT" and "closed with" in (event.message or ""):
         arrived.exception = _messages(event.event_specific_data.error)
+    elif kind == "ENGINE_EVENT" and "blobpipes/cost_usd" in (event.event_specific_data.metadata or {}):
+        pass  # what the session has cost: not every side tells it
     elif kind == "ENGINE_EVENT" and "[pipes]" in (event.message or ""):
         arrived.complaints.append(f"{event.message} {getattr(event.event_specific_data, 'error', '')}")
     elif kind == "STEP_FAILURE":
