@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+import threading
+from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any, Final, TypeAlias
 
@@ -16,7 +17,6 @@ from blobpipes.errors import (
 )
 
 Client: TypeAlias = Any  # boto3 makes its classes when they are asked for
-MakeClient: TypeAlias = Callable[[], Client]
 
 _CREDENTIALS: Final = "Give this process credentials (AWS_PROFILE, a role, or keys), and check what they permit."
 _REGION: Final = "Set the region: region=, AWS_REGION, or the profile's."
@@ -44,12 +44,34 @@ _CODES: Final[tuple[tuple[str, type[PlaceError], str | None], ...]] = (
 )
 
 
-def client_of(service: str, region: str | None, given: Client | None) -> MakeClient:
-    """A function that makes boto3's client of a service, or returns the one that was given."""
+class LazyClient:
+    """boto3's client of one service, made when it is first asked for, by any thread; or the one that was given.
 
-    def make() -> Client:
-        if given is not None:
-            return given
+    Args:
+        service: as boto3 calls it, such as "ec2".
+        region: by default as the environment says.
+        given: a client of the caller's making.
+    """
+
+    def __init__(self, service: str, region: str | None, given: Client | None) -> None:
+        self._service = service
+        self._region = region
+        self._client = given
+        self._lock = threading.Lock()
+
+    def __call__(self) -> Client:
+        """The client.
+
+        Raises:
+            DagsterPipesError: boto3 is not installed.
+            PlaceError: the region or the profile is not known.
+        """
+        with self._lock:
+            if self._client is None:
+                self._client = self._make()
+            return self._client
+
+    def _make(self) -> Client:
         try:
             import boto3
             from botocore.config import Config
@@ -57,13 +79,11 @@ def client_of(service: str, region: str | None, given: Client | None) -> MakeCli
             raise DagsterPipesError(
                 "boto3 is not installed, which launches jobs on AWS", remedy="pip install 'blobpipes[aws]'"
             ) from None
-        with aws_failures(service):
+        with aws_failures(self._service):
             # the run loop retries as well, and knows for how long
             quick = Config(retries={"mode": "standard", "total_max_attempts": 3}, connect_timeout=10, read_timeout=30)
             # a session of its own: the shared one is not made for threads, and remembers credentials
-            return boto3.session.Session().client(service, region_name=region, config=quick)
-
-    return make
+            return boto3.session.Session().client(self._service, region_name=self._region, config=quick)
 
 
 @contextmanager

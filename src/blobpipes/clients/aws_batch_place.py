@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from blobpipes.clients.aws import Client, aws_failures, client_of
+from blobpipes.clients.aws import Client, LazyClient, aws_failures
 from blobpipes.clients.aws_batch_states import REASON, state_of
 from blobpipes.clients.place import Cause, JobEnd, JobSpec, JobState, Place, Urgency
 from blobpipes.errors import LaunchError
@@ -55,17 +54,12 @@ class AWSBatchPlace(Place[BatchJob]):
 
     def __init__(self, settings: BatchSettings, *, region: str | None = None, client: Client | None = None) -> None:
         self.settings = settings
-        self._make = client_of("batch", region, client)
-        self._lock = threading.Lock()
-        self._client: Client | None = None
+        self._client = LazyClient("batch", region, client)
 
     @property
     def client(self) -> Client:
         """boto3's, made when it is first needed."""
-        with self._lock:
-            if self._client is None:
-                self._client = self._make()
-            return self._client
+        return self._client()
 
     def launch(self, spec: JobSpec) -> BatchJob:
         """Submit the job, unless one with the same token is there."""

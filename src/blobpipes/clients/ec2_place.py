@@ -5,12 +5,11 @@ from __future__ import annotations
 import base64
 import itertools
 import json
-import threading
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from blobpipes.clients.aws import Client, aws_failures, client_of
+from blobpipes.clients.aws import Client, LazyClient, aws_failures
 from blobpipes.clients.boot.delivery import SHOWN
 from blobpipes.clients.boot.script import BootSettings, boot_script
 from blobpipes.clients.ec2_states import state_of
@@ -75,17 +74,12 @@ class EC2Place(Place[Machine]):
     ) -> None:
         self.settings = settings
         self._kit = kit
-        self._make = client_of("ec2", region, client)
-        self._lock = threading.Lock()
-        self._client: Client | None = None
+        self._client = LazyClient("ec2", region, client)
 
     @property
     def client(self) -> Client:
         """boto3's, made when it is first needed."""
-        with self._lock:
-            if self._client is None:
-                self._client = self._make()
-            return self._client
+        return self._client()
 
     def launch(self, spec: JobSpec) -> Machine:
         """Launch a machine, unless one has this token. EC2 itself launches none twice for one token either."""
